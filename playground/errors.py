@@ -1,0 +1,90 @@
+"""What can go wrong, in the user's words.
+
+    PlaygroundError              a sentence for the user: what happened and what to do
+    ├─ InputError                what was given cannot be used as it is
+    │  ├─ FileUnreadable         an uploaded file is not a table we can read
+    │  ├─ MappingError           the chosen task and columns do not fit the table
+    │  ├─ PromptError            a prompt cannot be answered as it stands
+    │  └─ SettingsError          unknown names or values out of range, all of them at once
+    ├─ NotFound                  no such dataset, run or model for this owner
+    ├─ WrongState                it exists, but this cannot be done to it now
+    ├─ ModelUnavailable          the model cannot be had here, with the reason
+    └─ StorageFull               the disk is full; nothing half-written was kept
+
+A sentence is written in English where it arises and carries its values apart, so that the interface can look the template up in another
+language. This module does not know how a sentence is shown.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Sentence(str):
+    """A finished English sentence that remembers its template and values, for translation."""
+
+    template: str
+    values: dict[str, Any]
+
+    def __new__(cls, template: str, /, **values: Any) -> Sentence:
+        self = super().__new__(cls, template.format(**values) if values else template)
+        self.template, self.values = template, values
+        return self
+
+
+class PlaygroundError(Exception):
+    """An expected failure. `str(error)` is a whole English sentence; `error.sentence` can be translated."""
+
+    def __init__(self, template: str, /, **values: Any) -> None:
+        self.sentence = Sentence(template, **values)
+        super().__init__(str(self.sentence))
+
+
+class InputError(PlaygroundError):
+    """What was given cannot be used as it is."""
+
+
+class FileUnreadable(InputError):
+    """An uploaded file is not a table we can read."""
+
+
+class MappingError(InputError):
+    """The chosen task and columns do not fit the table."""
+
+
+class PromptError(InputError):
+    """A prompt cannot be answered as it stands."""
+
+
+class SettingsError(InputError):
+    """Unknown names or values out of range; the sentence lists all of them."""
+
+
+class NotFound(PlaygroundError):
+    """No such dataset, run or model for this owner."""
+
+
+class WrongState(PlaygroundError):
+    """It exists, but this cannot be done to it now."""
+
+
+class ModelUnavailable(PlaygroundError):
+    """The model cannot be had here."""
+
+
+class StorageFull(PlaygroundError):
+    """The disk is full."""
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn "no space left on device" and a spent quota, wherever they arise inside, into `StorageFull`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StorageFull("The disk is full, so nothing was saved. Free some space, then do the same again.") from error

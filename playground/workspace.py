@@ -1,0 +1,142 @@
+"""The folder layout on disk: owners, ids, and writes that are whole or absent.
+
+    HOME/datasets/<id>/ runs/<id>/ collections/<id>/ evaluations/<id>/
+
+An item exists once its identity file is there, which is written last; until then its folder is a draft that nobody reads and that the next
+start clears away. The identity file names the owner, and every lookup asks for it. Does not know what the rooms keep in their folders.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from playground.errors import NotFound, WrongState, storage_errors
+from playground.system import lock_file
+
+Kind = Literal["datasets", "runs", "collections", "evaluations"]
+IDENTITY: dict[Kind, str] = {
+    "datasets": "manifest.json",
+    "runs": "config.json",
+    "collections": "manifest.json",
+    "evaluations": "config.json",
+}
+SINGULAR: dict[Kind, str] = {"datasets": "dataset", "runs": "run", "collections": "collection", "evaluations": "evaluation"}
+PERSONAL = "me"  # the one owner of personal mode
+ID = re.compile(r"[0-9a-f]{12}")
+DRAFT_HOURS = 6
+
+
+class Workspace:
+    """One home folder, safe for many threads and for workers in other processes."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        with storage_errors():
+            for kind in IDENTITY:
+                (home / kind).mkdir(parents=True, exist_ok=True)
+        self._lock: IO[bytes] | None = None
+
+    def lock(self) -> None:
+        """Claim the home for this app.
+
+        Raises:
+            WrongState: another app works on it.
+        """
+        self._lock = lock_file(self.home / "app.lock")
+        if self._lock is None:
+            raise WrongState(
+                "Another playground is already running on {home}. Use its page, or set PLAYGROUND_HOME to a different folder.",
+                home=self.home,
+            )
+        self._clear_drafts()
+
+    def unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def draft(self, kind: Kind) -> Path:
+        """A new empty folder named by a new id. It becomes an item when `publish` writes its identity."""
+        with storage_errors():
+            while True:
+                folder = self.home / kind / secrets.token_hex(6)
+                try:
+                    folder.mkdir()
+                    return folder
+                except FileExistsError:
+                    continue
+
+    def publish(self, folder: Path, *, owner: str, **identity: Any) -> None:
+        """Write a draft's identity file: from now on it can be found by its owner."""
+        write_json(folder / IDENTITY[folder.parent.name], {"id": folder.name, "owner": owner, "created": time.time(), **identity})  # type: ignore[index]
+
+    def find(self, kind: Kind, id: str, owner: str) -> Path:
+        """The folder of an owner's item.
+
+        Raises:
+            NotFound: no such item, or it is another owner's; the two are not told apart.
+        """
+        folder = self.home / kind / id
+        if not isinstance(id, str) or not ID.fullmatch(id) or self._identity(folder).get("owner") != owner:
+            raise NotFound("There is no such {kind} any more. Choose another one from the list.", kind=SINGULAR[kind])
+        return folder
+
+    def list(self, kind: Kind, owner: str | None = None) -> list[Path]:
+        """Folders of an owner's items (of everybody's with None), newest first."""
+        found = []
+        for folder in (self.home / kind).iterdir():
+            identity = self._identity(folder) if ID.fullmatch(folder.name) else {}
+            if identity and owner in (None, identity["owner"]):
+                found.append((identity["created"], folder))
+        return [folder for _, folder in sorted(found, reverse=True)]
+
+    def delete(self, folder: Path) -> None:
+        """Remove an item: first its identity, so that a half-deleted folder is never read as whole."""
+        (folder / IDENTITY[folder.parent.name]).unlink(missing_ok=True)  # type: ignore[index]
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _identity(self, folder: Path) -> dict[str, Any]:
+        identity = read_json(folder / IDENTITY[folder.parent.name], {})  # type: ignore[index]
+        return identity if isinstance(identity, dict) and {"owner", "created"} <= identity.keys() else {}
+
+    def _clear_drafts(self) -> None:
+        """What an app that was killed left half-made, if it is old enough that no worker can still be at it."""
+        for kind in IDENTITY:
+            for folder in (self.home / kind).iterdir():
+                old = time.time() - folder.stat().st_mtime > DRAFT_HOURS * 3600
+                if old and folder.is_dir() and ID.fullmatch(folder.name) and not self._identity(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that a reader, or the next start after a power cut, sees the old file or the new one and nothing between."""
+    write_bytes(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False).encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """As `write_json`, for any content."""
+    with storage_errors():
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            with draft.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def read_json(path: Path, default: Any = None) -> Any:
+    """The JSON in a file, or `default` where there is no file or no JSON in it."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return default
