@@ -1,0 +1,116 @@
+"""What a file is by its content, whatever its name says. Knows nothing of tables."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from playground.errors import Sentence
+
+HEAD = 65_536
+FOREIGN: tuple[tuple[int, bytes, Sentence], ...] = tuple(
+    (offset, magic, Sentence(what))
+    for offset, magic, what in (
+        (0, b"\x89PNG", "a PNG picture"),
+        (0, b"\xff\xd8\xff", "a JPEG picture"),
+        (0, b"GIF8", "a GIF picture"),
+        (0, b"II*\x00", "a TIFF picture"),
+        (0, b"MM\x00*", "a TIFF picture"),
+        (8, b"WEBP", "a WebP picture"),
+        (8, b"WAVE", "a sound file"),
+        (0, b"ID3", "a sound file"),
+        (0, b"OggS", "a sound file"),
+        (0, b"fLaC", "a sound file"),
+        (4, b"ftyp", "a video"),
+        (0, b"\x1aE\xdf\xa3", "a video"),
+        (0, b"%PDF", "a PDF document"),
+        (0, b"{\\rtf", "a text document (RTF)"),
+        (0, b"\x7fELF", "a program"),
+        (0, b"MZ\x90", "a Windows program"),
+        (0, b"\xcf\xfa\xed\xfe", "a program"),
+        (0, b"\x1f\x8b", "a compressed file (gzip)"),
+        (0, b"BZh", "a compressed file (bzip2)"),
+        (0, b"\xfd7zXZ", "a compressed file (xz)"),
+        (0, b"\x28\xb5\x2f\xfd", "a compressed file (zstd)"),
+        (0, b"7z\xbc\xaf", "a 7-Zip archive"),
+        (0, b"Rar!", "a RAR archive"),
+        (257, b"ustar", "a TAR archive"),
+        (0, b"SQLite format 3", "an SQLite database"),
+        (0, b"ARROW1", "an Arrow file"),
+        (0, b"Obj\x01", "an Avro file"),
+        (0, b"GGUF", "a language model (GGUF)"),
+        (0, b"\x80\x02", "a Python pickle"),
+        (0, b"\x80\x04", "a Python pickle"),
+        (0, b"\x80\x05", "a Python pickle"),
+        (0, b"\xca\xfe\xba\xbe", "a program"),
+    )
+)
+UNPACK = ("compressed", "archive")
+
+
+def kind_of(path: Path) -> tuple[str, Sentence | None]:
+    """("text" | "parquet" | "excel" | "locked" | "binary" | "foreign", what a foreign file is)."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    if head.startswith(b"PAR1"):
+        return "parquet", None
+    if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
+        return _zipped(path)
+    if head.startswith(b"\xd0\xcf\x11\xe0"):
+        return _compound(path)
+    for offset, magic, what in FOREIGN:
+        if head[offset : offset + len(magic)] == magic:
+            return "foreign", what
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:200].lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "foreign", Sentence("a web page")
+    if start.startswith(b"<?xml"):
+        return "foreign", Sentence("an XML document")
+    return ("binary", None) if _binary(head) else ("text", None)
+
+
+def _zipped(path: Path) -> tuple[str, Sentence | None]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, NotImplementedError, UnicodeDecodeError):
+        return "foreign", Sentence("a damaged ZIP archive or workbook")
+    if any(name.startswith("xl/") for name in names) or "content.xml" in names:
+        return "excel", None
+    if any(name.startswith("word/") for name in names):
+        return "foreign", Sentence("a Word document")
+    if any(name.startswith("ppt/") for name in names):
+        return "foreign", Sentence("a PowerPoint presentation")
+    return "foreign", Sentence("a ZIP archive")
+
+
+def _compound(path: Path) -> tuple[str, Sentence | None]:
+    """Microsoft's container of before 2007, in which newer files with a password travel too."""
+    content = path.read_bytes()
+    if "EncryptedPackage".encode("utf-16-le") in content:
+        return "locked", None
+    if "WordDocument".encode("utf-16-le") in content:
+        return "foreign", Sentence("a Word document")
+    if "PowerPoint Document".encode("utf-16-le") in content:
+        return "foreign", Sentence("a PowerPoint presentation")
+    return "excel", None
+
+
+def _binary(head: bytes) -> bool:
+    """Control characters that no text has, leaving out the zeros that UTF-16 and UTF-32 are full of."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")):
+        return False
+    controls = sum(head.count(bytes([code])) for code in range(1, 32) if code not in b"\t\n\v\f\r\x1a\x1b")
+    zeros = head.count(0)
+    if zeros > max(3, len(head) // 50) and not utf16(head):
+        return True
+    return controls > max(3, len(head) // 50)
+
+
+def utf16(head: bytes) -> str | None:
+    """utf-16-le or utf-16-be where every second byte of most characters is zero, as in Latin text without a byte order mark."""
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    half = max(1, len(head) // 2)
+    if odd > 0.4 * half and even < 0.05 * half:
+        return "utf-16-le"
+    return "utf-16-be" if even > 0.4 * half and odd < 0.05 * half else None

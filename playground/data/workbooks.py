@@ -1,0 +1,132 @@
+"""From Excel and OpenDocument workbooks, and Parquet files, to cells. Knows nothing of headers or datasets."""
+
+from __future__ import annotations
+
+import io
+import logging
+import zipfile
+from pathlib import Path
+
+import polars as pl
+
+from playground.data.table import COLUMNS, blank_to_null, from_values
+from playground.errors import FileUnreadable
+
+log = logging.getLogger(__name__)
+INFLATED = 20  # times the upload limit: what a compressed file may hold when unpacked
+
+
+def read_sheet(path: Path, name: str, sheet: str | None, upload_bytes: int) -> tuple[list[list[str]], str, list[str]]:
+    """(rows of cells, sheet read, all sheets). Without `sheet`, the first one that has something in it.
+
+    Raises:
+        FileUnreadable: damaged, locked, no such sheet, or nothing in it.
+    """
+    import fastexcel
+
+    content = path.read_bytes()
+    _refuse_bomb(content, name, upload_bytes)
+    try:
+        book = fastexcel.read_excel(content)
+        sheets = list(book.sheet_names)
+        if sheet is not None and sheet not in sheets:
+            listed = ", ".join(sheets)
+            raise FileUnreadable(
+                "The workbook {name} has no sheet called {sheet}. Its sheets are: {sheets}.", name=name, sheet=sheet, sheets=listed
+            )
+        for candidate in [sheet] if sheet is not None else sheets:
+            frame = book.load_sheet(candidate, header_row=None, dtypes="string").to_polars()
+            if frame.width > COLUMNS:
+                message = (
+                    "The file {name} has {count} columns; {most} is the most that can be read. Leave out the columns that are not needed."
+                )
+                raise FileUnreadable(message, name=name, count=frame.width, most=COLUMNS)
+            if frame.height:
+                return [list(row) for row in frame.fill_null("").iter_rows()], candidate, sheets
+    except fastexcel.FastExcelError as error:
+        log.info("workbook refused: %s", error)
+        if "password" in str(error).lower():
+            raise locked(name) from error
+        message = "The workbook {name} is damaged or of a kind that cannot be read. Save it as CSV or XLSX in your spreadsheet program."
+        raise FileUnreadable(message, name=name) from error
+    raise FileUnreadable("The workbook {name} is empty: no sheet has anything in it. Choose another file.", name=name)
+
+
+def locked(name: str) -> FileUnreadable:
+    return FileUnreadable("The workbook {name} is protected by a password. Save a copy without a password and choose that.", name=name)
+
+
+def _refuse_bomb(content: bytes, name: str, upload_bytes: int) -> None:
+    if not content.startswith(b"PK"):
+        return
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            size = sum(part.file_size for part in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise FileUnreadable("The workbook {name} is damaged. Save it once more in your spreadsheet program.", name=name) from error
+    if size > INFLATED * upload_bytes:
+        raise FileUnreadable("Unpacked, the workbook {name} is too large to be read. Save the sheet you need as CSV.", name=name)
+
+
+def read_parquet(path: Path, name: str, rows: int, upload_bytes: int) -> pl.DataFrame:
+    """A Parquet file with its nested values as JSON text, its dates and times as ISO text, and objects spread over columns, one level deep.
+
+    Raises:
+        FileUnreadable: damaged, too many rows, or too large when unpacked.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    broken = FileUnreadable("The Parquet file {name} is damaged or of a kind that cannot be read. Save it once more.", name=name)
+    try:
+        about = pyarrow.parquet.read_metadata(path)
+        size = sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups))
+        if about.num_rows > rows:
+            raise too_many_rows(name, about.num_rows, rows)
+        if size > INFLATED * upload_bytes:
+            raise FileUnreadable("Unpacked, the file {name} is too large to be read. Split it.", name=name)
+        frame = pl.read_parquet(path)
+    except (pyarrow.ArrowException, OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        log.info("parquet refused: %s", error)
+        raise broken from error
+    columns: list[pl.Series] = []
+    for column in frame.iter_columns():
+        inner = column.struct.unnest().iter_columns() if isinstance(column.dtype, pl.Struct) else [column]
+        prefix = f"{column.name}." if isinstance(column.dtype, pl.Struct) else ""
+        columns += [_simple(one).alias(prefix + one.name) for one in inner]
+    names = [column.name for column in columns]
+    if len(columns) > COLUMNS or len(set(names)) < len(names):
+        raise broken
+    return pl.DataFrame(columns)
+
+
+def too_many_rows(name: str, count: int, most: int) -> FileUnreadable:
+    message = "The file {name} has {count} rows; {most} is the most that can be read here. Split it, or take a part of it."
+    return FileUnreadable(message, name=name, count=f"{count:,}", most=f"{most:,}")
+
+
+def _simple(column: pl.Series) -> pl.Series:
+    """A column of any type as text, whole numbers, decimals or truth values."""
+    dtype = column.dtype
+    if dtype == pl.Boolean:
+        return column
+    if dtype.is_integer():
+        return column.cast(pl.Int64) if dtype not in (pl.UInt64, pl.Int128) else column.cast(pl.String)
+    if dtype.is_float():
+        return column.cast(pl.Float64).fill_nan(None)
+    if dtype == pl.Binary:
+        return pl.Series(column.name, [None if value is None else value.decode("utf-8", "replace") for value in column], dtype=pl.String)
+    if dtype.is_nested() or dtype == pl.Object:
+        return from_values([column.name], [[_json(value) for value in column.to_list()]]).to_series()
+    return blank_to_null(column.cast(pl.String))
+
+
+def _json(value: object) -> object:
+    """Nested values with what JSON lacks (dates, bytes, decimals) as text."""
+    if isinstance(value, dict):
+        return {str(key): _json(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_json(inner) for inner in value]
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
