@@ -1,0 +1,1 @@
+"""Which models exist, how one is loaded, and what exactly it reads."""
