@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from playground.errors import ModelUnavailable
-from playground.models import hub
+from playground.models import hub, library
 from playground.models.catalog import TOO_BIG, ModelRef
 from playground.models.folder import parameters_of, problem_of, tensor_shapes, weight_files
 
@@ -45,6 +45,7 @@ def load(ref: ModelRef, quantised: bool, device: str | None = None) -> Any:
     Raises:
         ModelUnavailable: not enough memory, not a text-generation model, or its shape cannot be held in 4-bit on a processor.
     """
+    library.import_models()
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging as transformers_logging

@@ -17,7 +17,7 @@ from typing import Any
 
 from playground.errors import ModelUnavailable, PromptError
 from playground.messages import Conversation, Message
-from playground.models import hub
+from playground.models import hub, library
 from playground.models.catalog import ModelRef
 from playground.models.turns import alternating, shorter, without_system
 
@@ -74,6 +74,7 @@ def load_tokenizer(ref: ModelRef) -> Any:
 
 @lru_cache(maxsize=8)
 def _load_tokenizer(id: str, source: str, revision: str | None) -> Any:
+    library.import_tokenizers()
     from transformers import AutoTokenizer
 
     folder = source if id != source else str(hub.download(source, revision, weights=False))

@@ -1,6 +1,8 @@
 """What a model reads: no forged turns, the right part trained, nothing over the limit."""
 
 import json
+import subprocess
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from playground.messages import Conversation, Message, conversation
 from playground.models import template
 from playground.models.catalog import ModelRef
 from playground.models.template import encode, encode_many, end_ids, load_tokenizer, pieces, plain_template
-from tests.helpers import CHATML, make_tokenizer
+from tests.helpers import CHATML, make_tiny_model, make_tokenizer
 
 GEMMA = (
     "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
@@ -242,3 +244,24 @@ def spaced(scheme: str):  # type: ignore[no-untyped-def]
     )
     tokenizer.chat_template = LLAMA_2
     return tokenizer
+
+
+def test_many_threads_may_ask_for_the_first_tokenizer_at_once(tmp_path: Path) -> None:
+    """In a process of its own, since only the first import races; it failed in about half of all tries."""
+    folder = make_tiny_model(tmp_path / "tiny")
+    code = f"""
+import threading
+from playground.models import template
+from playground.models.catalog import ModelRef
+ref, gate, failed = ModelRef("tiny", {str(folder)!r}, None, 64), threading.Barrier(4), []
+def ask():
+    gate.wait()
+    try: template.load_tokenizer(ref)
+    except BaseException as error: failed.append(error)
+threads = [threading.Thread(target=ask) for _ in range(4)]
+for one in threads: one.start()
+for one in threads: one.join()
+assert not failed, failed
+"""
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True, capture_output=True, timeout=120)

@@ -1,6 +1,6 @@
 import pytest
 
-from playground.errors import Sentence, SettingsError
+from playground.errors import Sentence, SettingsError, StorageFull, storage_errors
 from playground.settings import load
 
 
@@ -33,3 +33,17 @@ def test_a_sentence_keeps_braces_of_values() -> None:
     assert sentence == "The column {x} is empty."
     assert sentence.template == "The column {name} is empty."
     assert Sentence("100 % {literal}") == "100 % {literal}"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")],
+)
+def test_a_full_disk_is_known_in_every_wrapping(error: Exception) -> None:
+    with pytest.raises(StorageFull), storage_errors():
+        raise error
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    with pytest.raises(PermissionError), storage_errors():
+        raise PermissionError(13, "Permission denied")

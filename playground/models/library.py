@@ -1,0 +1,33 @@
+"""Transformers and its company, imported on first use and by one thread at a time.
+
+Their modules fill themselves in when first asked; two threads that ask at once get an ImportError. Whoever comes later finds everything
+loaded. Knows no models.
+"""
+
+from __future__ import annotations
+
+import threading
+
+_LOCK = threading.Lock()
+
+
+def import_tokenizers() -> None:
+    """All that reading text takes."""
+    with _LOCK:
+        from transformers import AutoTokenizer  # noqa: F401
+
+
+def import_models() -> None:
+    """All that loading a model, adding adapters and answering takes; some seconds the first time."""
+    with _LOCK:
+        import peft  # noqa: F401
+        import torch  # noqa: F401
+        from transformers import (  # noqa: F401
+            AutoModelForCausalLM,
+            AutoTokenizer,
+            BitsAndBytesConfig,
+            GenerationConfig,
+            LogitsProcessorList,
+            StoppingCriteriaList,
+            TemperatureLogitsWarper,
+        )

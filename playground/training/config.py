@@ -1,0 +1,225 @@
+"""Settings of a run: their names (those of TRL, PEFT and Transformers), what each may be, and all that is wrong with a given set at once.
+
+What is left out is chosen in `defaults`. Knows neither rows, models nor this machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from playground.errors import SettingsError
+
+METHODS = ("qlora", "lora")
+LATER_METHODS = ("ia3", "full")
+SCHEDULERS = ("linear", "cosine", "constant", "constant_with_warmup", "polynomial", "cosine_with_restarts", "inverse_sqrt")
+OPTIMIZERS = ("adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "rmsprop")
+SAMPLING = ("group_by_length", "random", "sequential")
+INITS = (True, "gaussian", "orthogonal")
+ALL_LINEAR = "all-linear"
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """A complete, checked set. Names and meanings are those of TRL's SFTConfig and PEFT's LoraConfig unless a comment says more."""
+
+    model: str
+    method: str
+    learning_rate: float
+    num_train_epochs: float
+    max_steps: int | None  # given, it decides instead of num_train_epochs
+    per_device_train_batch_size: int
+    gradient_accumulation_steps: int
+    max_length: int  # tokens of one example
+    warmup_steps: float  # below 1: share of the run
+    max_grad_norm: float
+    weight_decay: float
+    lr_scheduler_type: str
+    optim: str
+    seed: int
+    lora_r: int
+    lora_alpha: int
+    lora_dropout: float
+    target_modules: str | list[str]
+    use_dora: bool
+    use_rslora: bool
+    init_lora_weights: bool | str
+    logging_steps: int
+    eval_steps: int | None  # None: the validation rows are not looked at while it learns
+    save_steps: int | None
+    early_stopping_patience: int | None  # checks without improvement after which it stops; the best adapter is kept then
+    gradient_checkpointing: bool
+    packing: bool
+    train_sampling_strategy: str
+    sample_prompts: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, by name."""
+        return asdict(self)
+
+    def planned_steps(self, rows: int) -> int:
+        """Optimizer steps that `rows` examples make with these settings (packing makes fewer)."""
+        if self.max_steps:
+            return self.max_steps
+        batches = math.ceil(rows / self.per_device_train_batch_size)
+        per_epoch = max(1, math.ceil(batches / self.gradient_accumulation_steps))
+        return max(1, math.ceil(self.num_train_epochs * per_epoch))
+
+
+KNOWN = tuple(one.name for one in fields(TrainingSettings))
+
+# What the three buttons of the Train tab stand for; everything else is chosen to suit the model, the data and the machine.
+PRESETS: dict[str, dict[str, Any]] = {
+    "quick": {"max_steps": 60},
+    "balanced": {},
+    "thorough": {"num_train_epochs": 8, "early_stopping_patience": 3, "lr_scheduler_type": "cosine"},
+}
+
+Rule = Callable[[Any], str | None]  # says what is wrong with a value, or nothing
+
+
+def check(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given settings, whole numbers made int where they belong; a value of None counts as left out.
+
+    Raises:
+        SettingsError: unknown names or values that cannot be used; one sentence lists them all, and the known names.
+    """
+    if not isinstance(given, Mapping):
+        raise SettingsError(
+            "The settings have to be given by name, for example method: lora. Known settings: {known}.", known=", ".join(KNOWN)
+        )
+    problems, checked = [], {}
+    for name, value in given.items():
+        rule = RULES.get(name)
+        if rule is None:
+            problems.append(f"{name} is not a known setting")
+        elif value is not None:
+            wrong = rule(value)
+            if wrong:
+                problems.append(f"{name} {wrong}, not {_short(value)}")
+            checked[name] = _tidy(name, value)
+    if problems:
+        raise problems_error(problems)
+    return checked
+
+
+def problems_error(problems: list[str]) -> SettingsError:
+    """All that is wrong, in one sentence."""
+    return SettingsError(
+        "These settings cannot be used: {problems}. Known settings: {known}.", problems="; ".join(problems), known=", ".join(KNOWN)
+    )
+
+
+def _short(value: Any) -> str:
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _tidy(name: str, value: Any) -> Any:
+    """JSON and interface components give 3.0 for 3; a list of targets may come as a tuple; 0 switches a rhythm off."""
+    if name in WHOLE and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if name in ("eval_steps", "save_steps", "early_stopping_patience", "max_steps") and value in (0, -1):
+        return 0
+    if name in ("target_modules", "sample_prompts") and isinstance(value, (list, tuple)):
+        return [str(one) for one in value]
+    return value
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _whole(low: int, high: int, *also: int) -> Rule:
+    def rule(value: Any) -> str | None:
+        fine = _number(value) and float(value).is_integer() and (low <= value <= high or value in also)
+        return None if fine else f"has to be a whole number from {low} to {high}"
+
+    return rule
+
+
+def _between(low: float, high: float, *, open_below: bool = False) -> Rule:
+    def rule(value: Any) -> str | None:
+        if _number(value) and (low < value if open_below else low <= value) and value <= high:
+            return None
+        return f"has to be a number {'above' if open_below else 'from'} {low:g} {'and at most' if open_below else 'to'} {high:g}"
+
+    return rule
+
+
+def _one_of(*choices: Any) -> Rule:
+    def rule(value: Any) -> str | None:
+        fine = any(value == choice and type(value) is type(choice) for choice in choices)
+        return None if fine else f"can be {', '.join(map(str, choices[:-1]))} or {choices[-1]}"
+
+    return rule
+
+
+def _switch(value: Any) -> str | None:
+    return None if isinstance(value, bool) else "has to be true or false"
+
+
+def _method(value: Any) -> str | None:
+    if value in LATER_METHODS:
+        return f"can be {' or '.join(METHODS)} in this version"
+    return _one_of(*METHODS)(value)
+
+
+def _targets(value: Any) -> str | None:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) and name.strip() for name in names):
+        return f"has to be {ALL_LINEAR} or a list of layer names such as q_proj and v_proj"
+    if isinstance(value, str) and value != ALL_LINEAR:
+        return f"has to be {ALL_LINEAR} or a list of layer names such as q_proj and v_proj"
+    return "cannot hold lm_head, whose adapter would not be trained" if "lm_head" in names else None
+
+
+def _not_yet(what: str) -> Rule:
+    def rule(value: Any) -> str | None:
+        return f"has to be left out, because {what} in this version" if value not in (0, [], ()) else None  # False counts as 0
+
+    return rule
+
+
+def _text(value: Any) -> str | None:
+    return None if isinstance(value, str) and value.strip() else "has to be the id of a model"
+
+
+WHOLE = {
+    "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "max_length", "seed", "lora_r", "lora_alpha",
+    "logging_steps", "eval_steps", "save_steps", "early_stopping_patience",
+}  # fmt: skip
+
+RULES: dict[str, Rule] = {
+    "model": _text,
+    "method": _method,
+    "learning_rate": _between(0, 1, open_below=True),
+    "num_train_epochs": _between(0, 1000, open_below=True),
+    "max_steps": _whole(1, 1_000_000, 0, -1),
+    "per_device_train_batch_size": _whole(1, 512),
+    "gradient_accumulation_steps": _whole(1, 1024),
+    "max_length": _whole(16, 131_072),
+    "warmup_steps": _between(0, 1_000_000),
+    "max_grad_norm": _between(0, 1000, open_below=True),
+    "weight_decay": _between(0, 1),
+    "lr_scheduler_type": _one_of(*SCHEDULERS),
+    "optim": _one_of(*OPTIMIZERS),
+    "seed": _whole(0, 2**32 - 1),
+    "lora_r": _whole(1, 512),
+    "lora_alpha": _whole(1, 4096),
+    "lora_dropout": _between(0, 0.9),
+    "target_modules": _targets,
+    "use_dora": _switch,
+    "use_rslora": _switch,
+    "init_lora_weights": _one_of(*INITS),
+    "logging_steps": _whole(1, 10_000),
+    "eval_steps": _whole(1, 1_000_000, 0),
+    "save_steps": _not_yet("checkpoints are not kept"),
+    "early_stopping_patience": _whole(1, 1000, 0),
+    "gradient_checkpointing": _switch,
+    "packing": _not_yet("examples are not packed together"),
+    "train_sampling_strategy": _one_of(*SAMPLING),
+    "sample_prompts": _not_yet("answers are not sampled while it learns"),
+}

@@ -1,0 +1,154 @@
+"""What a run does where nothing was said: values that suit the model, the number of rows and the machine, each with its reason.
+
+Pure arithmetic; knows no files and loads no model. The learning rates for small models were found by trying on short classification data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from playground.errors import Sentence
+from playground.training.config import ALL_LINEAR, TrainingSettings, check, problems_error
+
+SMALL, MIDDLE = 50_000_000, 1_000_000_000  # parameters
+CHECKS = 10  # how often the validation rows are looked at in one run
+CHECK_ROWS = 200  # and how many of them at most
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What the defaults depend on. `parameters` None: unknown. `window`: tokens the model can read. `gpu`: one is there and usable."""
+
+    rows: int
+    validation_rows: int
+    parameters: int | None
+    window: int
+    gpu: bool = False
+    memory_mb: int | None = None
+
+
+def resolve(given: Mapping[str, Any], around: Circumstances) -> tuple[TrainingSettings, dict[str, Sentence]]:
+    """The whole set, and for each setting that was left out the reason for its value.
+
+    Raises:
+        SettingsError: as `config.check`, and for settings that do not fit each other, the model or the rows.
+    """
+    chosen = check(given)
+    reasons: dict[str, Sentence] = {}
+
+    def default(name: str, value: Any, template: str, **values: Any) -> None:
+        if name not in chosen:
+            chosen[name] = value
+            reasons[name] = Sentence(template, **values)
+
+    size = around.parameters or MIDDLE
+    default("model", "starter", "The starter model works without a network and learns within minutes.")
+    default("method", "qlora", "QLoRA keeps the model in 4 bits and trains a small adapter, so it needs the least memory.")
+    _default_length(default, around)
+    _default_pace(default, size, around)
+    _default_adapter(default, chosen, size)
+    _default_rest(default, size)
+    default("max_steps", 0, "The number of passes over the rows decides when it ends.")
+    default("save_steps", 0, "What it has learned is kept at the end.")
+    default("early_stopping_patience", 0, "It learns to the planned end; the curve shows which step was best.")
+    _default_checks(default, chosen, around)
+    for rhythm in ("max_steps", "save_steps", "early_stopping_patience", "eval_steps"):
+        chosen[rhythm] = chosen[rhythm] or None
+    problems = _misfits(chosen, around)
+    if problems:
+        raise problems_error(problems)
+    return TrainingSettings(**chosen), reasons
+
+
+def check_rows(validation_rows: int, rows: int, settings: TrainingSettings) -> int:
+    """How many validation rows the curve uses: at most `CHECK_ROWS`, and so few that all checks stay a small part of the run."""
+    if not settings.eval_steps or not validation_rows:
+        return 0
+    steps = settings.planned_steps(rows)
+    trained = steps * settings.per_device_train_batch_size * settings.gradient_accumulation_steps
+    checks = max(1, steps // settings.eval_steps) + 1
+    affordable = int(trained * 0.45 / checks)  # a looked-at row costs about a third of a trained one: 15 % of the time
+    return min(validation_rows, CHECK_ROWS, max(16, affordable))
+
+
+def _default_length(default: Any, around: Circumstances) -> None:
+    longest = 2048 if around.gpu else 1024
+    length = min(around.window, longest)
+    if length == around.window:
+        default(
+            "max_length", length, "The model reads {length} tokens at once; longer examples lose the start of their prompt.", length=length
+        )
+    else:
+        default(
+            "max_length",
+            length,
+            "Longer examples than {length} tokens lose the start of their prompt, which keeps memory small.",
+            length=length,
+        )
+
+
+def _default_pace(default: Any, size: int, around: Circumstances) -> None:
+    if size <= SMALL:
+        default("learning_rate", 2e-3, "A small model learns well with large steps; 0.002 did best on short classification data.")
+    elif size <= MIDDLE:
+        default("learning_rate", 4e-4, "0.0004 suits adapters on models of some hundred million parameters.")
+    else:
+        default("learning_rate", 2e-4, "0.0002 is the usual choice for adapters on models of this size.")
+    epochs = 5 if around.rows < 300 else 3 if around.rows <= 5000 else 2 if around.rows <= 20000 else 1
+    default(
+        "num_train_epochs", epochs, "{rows} rows: reading all of them {epochs} times is usually enough.", rows=around.rows, epochs=epochs
+    )
+    batch, accumulate = (8, 1) if size <= SMALL or around.gpu else (4, 2) if size <= MIDDLE else (1, 8)
+    default("per_device_train_batch_size", batch, "{batch} examples at a time fit a model of this size.", batch=batch)
+    default("gradient_accumulation_steps", accumulate, "Together with the batch size, each step learns from about 8 examples.")
+    default("warmup_steps", 0.05, "The first 5 % of the steps are gentle, so that the first examples do not count too much.")
+    default("lr_scheduler_type", "linear", "The steps get smaller towards the end, so that the result settles.")
+    default("train_sampling_strategy", "group_by_length", "Examples of similar length go together, so that little time is lost on padding.")
+
+
+def _default_adapter(default: Any, chosen: dict[str, Any], size: int) -> None:
+    default("lora_r", 16, "Rank 16 is enough for most tasks and stays small.")
+    default("lora_alpha", 2 * chosen["lora_r"], "Twice the rank, the usual strength of an adapter.")
+    default("lora_dropout", 0.0, "Nothing is dropped, which is faster; stop earlier if it learns by heart.")
+    default("target_modules", ALL_LINEAR, "All linear layers learn, as the QLoRA authors found best.")
+    default("use_dora", False, "DoRA learns a little better and takes clearly longer.")
+    default("use_rslora", False, "Rank-stabilised scaling matters for ranks well above 16.")
+    default("init_lora_weights", True, "The adapter starts without any effect, so the model starts as it was.")
+    big = size > MIDDLE
+    default(
+        "gradient_checkpointing", big,
+        "A model of this size needs the memory that this saves." if big else "There is memory enough, and training is faster without.",
+    )  # fmt: skip
+
+
+def _default_rest(default: Any, size: int) -> None:
+    default("max_grad_norm", 1.0, "Single odd examples cannot pull harder than this.")
+    default("weight_decay", 0.0, "An adapter is small enough that it needs no pull towards zero.")
+    default("optim", "adamw_torch_fused", "AdamW is the usual optimizer; the fused form is the fastest here.")
+    default("seed", 42, "The same seed gives the same run again on the same machine.")
+    default("logging_steps", 1, "Every step is drawn.")
+    default("packing", False, "Examples stay apart; grouping them by length already saves the time.")
+    default("sample_prompts", [], "No answers are sampled while it learns.")
+
+
+def _default_checks(default: Any, chosen: dict[str, Any], around: Circumstances) -> None:
+    if not around.validation_rows:
+        default("eval_steps", 0, "There are no validation rows to check on.")
+        return
+    batch = chosen["per_device_train_batch_size"] * chosen["gradient_accumulation_steps"]
+    steps = chosen["max_steps"] or int(chosen["num_train_epochs"] * max(1, around.rows / batch))
+    every = max(1, round(steps / CHECKS))
+    default("eval_steps", every, "About {checks} checks on the validation rows in the whole run.", checks=max(1, steps // every))
+
+
+def _misfits(chosen: dict[str, Any], around: Circumstances) -> list[str]:
+    problems = []
+    if chosen["max_length"] > around.window:
+        problems.append(f"max_length can be at most {around.window} for this model, not {chosen['max_length']}")
+    if chosen["eval_steps"] and not around.validation_rows:
+        problems.append("eval_steps needs validation rows, and the dataset's split gives none")
+    if chosen["early_stopping_patience"] and not chosen["eval_steps"]:
+        problems.append("early_stopping_patience needs validation rows and eval_steps, since it watches the loss on them")
+    return problems

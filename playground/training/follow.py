@@ -1,0 +1,145 @@
+"""The trainer's callback: it turns the trainer's events into status and curve, and the user's requests into the trainer's control.
+
+Imports transformers, so only the worker imports it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from playground.errors import PlaygroundError, Sentence
+from playground.training.progress import Clock, Curve, Status
+
+TELL = 10.0  # seconds between two lines in the log
+CHECKING = Sentence("Looking at rows it does not learn from.")
+
+
+class Asked(Exception):
+    """The user asked to stop while something long was going on."""
+
+
+class Follow(TrainerCallback):
+    """One per training; `stopped` says whether the user ended it, `best` holds (loss, step, adapter weights) when early stopping is on."""
+
+    def __init__(self, folder: Path, status: Status, curve: Curve, *, patience: int | None, signalled: Callable[[], bool]) -> None:
+        self._signalled = signalled
+        self._folder, self._status, self._curve, self._clock = folder, status, curve, Clock()
+        self._patience, self._unimproved = patience, 0
+        self._pending: dict[str, Any] | None = None  # the point of a step whose check is still going on
+        self._began, self._checking = time.time(), 0.0
+        self._tokens = self._tokens_before = 0
+        self._told = 0.0
+        self.stopped = False
+        self.best: tuple[float, int, dict[str, Any] | None] | None = None
+
+    def count(self, tokens: int) -> None:
+        """Tokens the model has read in training, padding not counted."""
+        self._tokens += tokens
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
+        self._began = time.time()
+        self._status.write(state="running", max_steps=state.max_steps, step=state.global_step, doing=None)
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
+        self._clock.start()
+        self._tokens_before = self._tokens
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
+        self._clock.step(self._tokens - self._tokens_before)
+        if state.global_step >= state.max_steps and args.eval_strategy != "no":
+            control.should_evaluate = True  # the curve ends with a check
+        if self._asked():
+            self.stopped = control.should_training_stop = True
+            control.should_evaluate = False
+        checks = math.ceil((state.max_steps - state.global_step) / args.eval_steps) if args.eval_steps else 0
+        self._status.maybe(
+            step=state.global_step,
+            epoch=round(state.epoch or 0.0, 4),
+            tokens_per_second=self._clock.tokens_per_second,
+            eta_seconds=self._clock.eta(max(0, state.max_steps - state.global_step), checks),
+        )
+
+    def on_prediction_step(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
+        if not self._checking:
+            self._checking = time.perf_counter()
+            self._status.doing(CHECKING)
+        self._status.maybe()
+        if self._asked():
+            raise Asked
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any] | None = None, **more: Any
+    ) -> None:
+        logs = logs or {}
+        if "loss" not in logs:  # evaluations come by `on_evaluate`; the summary at the end is no point of the curve
+            return
+        self._refuse_nonsense(state.global_step, logs, args)
+        point = {key: logs.get(key) for key in ("loss", "learning_rate", "grad_norm")}
+        point |= {"epoch": round(state.epoch or 0.0, 4), "tokens": self._tokens, "time": round(time.time() - self._began, 2)}
+        self._status.maybe(loss=logs["loss"], step=state.global_step)
+        if time.time() - self._told > TELL:
+            self._told = time.time()
+            print(time.strftime("%H:%M:%S"), f"step {state.global_step} of {state.max_steps}, loss {logs['loss']:.4f}", flush=True)
+        if control.should_evaluate:
+            self._pending = point
+        else:
+            self._curve.add(state.global_step, **point)
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: dict[str, Any] | None = None, **more: Any
+    ) -> None:
+        loss = (metrics or {}).get("eval_loss")
+        if self._checking:
+            self._clock.check(time.perf_counter() - self._checking)
+            self._checking = 0.0
+        point = self._pending or {
+            "epoch": round(state.epoch or 0.0, 4),
+            "tokens": self._tokens,
+            "time": round(time.time() - self._began, 2),
+        }
+        self._pending = None
+        self._curve.add(state.global_step, eval_loss=loss, **point)
+        if loss is None or not math.isfinite(loss):
+            return
+        if self.best is None or loss < self.best[0]:
+            self.best = (loss, state.global_step, _trained(more.get("model")) if self._patience else None)
+            self._unimproved = 0
+        else:
+            self._unimproved += 1
+        if self._patience and self._unimproved >= self._patience:
+            control.should_training_stop = True
+        self._status.write(eval_loss=loss, best_eval_loss=self.best[0], best_step=self.best[1], doing=None)
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
+        self.flush(state.global_step)
+        self._status.write(step=state.global_step, epoch=round(state.epoch or 0.0, 4), eta_seconds=0.0)
+
+    def flush(self, step: int) -> None:
+        """Write the point of a check that was broken off."""
+        if self._pending is not None:
+            self._curve.add(step, **self._pending)
+            self._pending = None
+
+    def _asked(self) -> bool:
+        return self._signalled() or (self._folder / "request.json").exists()
+
+    def _refuse_nonsense(self, step: int, logs: dict[str, Any], args: TrainingArguments) -> None:
+        if math.isfinite(logs["loss"]) and math.isfinite(logs.get("grad_norm") or 0.0):
+            return
+        raise PlaygroundError(
+            "At step {step} the loss was no longer a number: the steps were too large and the model fell apart. "
+            "Train again with a smaller learning rate, for example {better:g} instead of {rate:g}.",
+            step=step, better=args.learning_rate / 10, rate=args.learning_rate,
+        )  # fmt: skip
+
+
+def _trained(model: Any) -> dict[str, Any] | None:
+    if model is None:
+        return None
+    return {name: weight.detach().clone() for name, weight in model.named_parameters() if weight.requires_grad}

@@ -1,0 +1,72 @@
+"""The curve of a run, read while the worker is still appending to it.
+
+metrics.jsonl holds one JSON object per line: `step`, and whatever was measured there. Several lines of one step make one point, a later
+value winning. Knows nothing of runs, owners or charts.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+KEYS = ("step", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "tokens", "time")
+Point = dict[str, Any]
+
+
+class MetricsReader:
+    """Follows one metrics file, reading only what is new.
+
+    A missing file, a last line still being written and a line that is no JSON are all met by waiting or skipping; a file that became
+    shorter is read again from its start.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._points: dict[int, Point] = {}
+        self._offset = 0
+
+    def new(self) -> list[Point]:
+        """The points that were added or changed since the last call, by step; each has all of `KEYS`, None where nothing was measured."""
+        changed = set()
+        for line in self._lines():
+            record = _parse(line)
+            if record is None:
+                continue
+            step = record["step"]
+            point = self._points.setdefault(step, dict.fromkeys(KEYS))
+            point.update({key: record[key] for key in KEYS if record.get(key) is not None})
+            changed.add(step)
+        return [dict(self._points[step]) for step in sorted(changed)]
+
+    def since(self, step: int) -> list[Point]:
+        """All points after `step` (from the very first with 0), ascending."""
+        self.new()
+        return [dict(self._points[key]) for key in sorted(self._points) if step <= 0 or key > step]
+
+    def _lines(self) -> list[bytes]:
+        try:
+            with self.path.open("rb") as file:
+                if file.seek(0, 2) < self._offset:
+                    self._offset, self._points = 0, {}
+                file.seek(self._offset)
+                content = file.read()
+        except FileNotFoundError:
+            return []
+        whole = content.rfind(b"\n") + 1  # the rest is a line that the worker has not finished
+        self._offset += whole
+        return content[:whole].splitlines()
+
+
+def read_since(path: Path, step: int = 0) -> list[Point]:
+    """The points of a file after `step`, in one go."""
+    return MetricsReader(path).since(step)
+
+
+def _parse(line: bytes) -> Point | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    step = record.get("step") if isinstance(record, dict) else None
+    return record if isinstance(step, int) and not isinstance(step, bool) else None

@@ -1,0 +1,177 @@
+"""What a run's folder says: the one place that reads it.
+
+    config.json     what was asked for, never changed (identity, model, data, settings with reasons, instruction)
+    status.json     where it stands, replaced as a whole by whoever is responsible: the app while the run waits, then the worker,
+                    and the app again when the worker is gone
+    request.json    what the user asks of the worker: {kind: stop | cancel, at}
+    metrics.jsonl, worker.log, data/, checkpoints/, adapter/, manifest.json (last)
+
+Does not change anything, start anything or know owners.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from playground.errors import Sentence
+from playground.system import ProcessId
+from playground.workspace import read_json
+
+FINAL = ("stopped", "done", "failed")
+LOG_TAIL_BYTES, LOG_TAIL_LINES = 8192, 25
+
+
+@dataclass
+class Run:
+    """One training run as a person sees it. Times in seconds, sizes in MB of 1024² bytes, `created` in seconds since 1970."""
+
+    run_id: str
+    name: str
+    state: str  # queued, starting, running, stopping, stopped, done or failed
+    pid: int | None = None
+    place_in_line: int | None = None  # 1 is the next to start; None when it does not wait
+    step: int = 0
+    max_steps: int | None = None
+    epoch: float = 0.0
+    loss: float | None = None
+    eval_loss: float | None = None
+    seconds: float = 0.0
+    eta_seconds: float | None = None
+    tokens_per_second: float | None = None
+    memory_mb: int | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    error: Sentence | None = None
+    log_tail: str = ""
+    reasons: dict[str, Sentence] = field(default_factory=dict)  # setting -> why it has this value, for those that were not given
+    warnings: list[Sentence] = field(default_factory=list)
+    doing: Sentence | None = None  # what the worker is at while it starts or finishes
+    dataset_id: str = ""
+    dataset_name: str = ""
+    rows: dict[str, int] = field(default_factory=dict)  # train, validation, test
+    model: str = ""
+    method: str = ""
+    created: float = 0.0
+    best_eval_loss: float | None = None
+    best_step: int | None = None
+    trainable_parameters: int | None = None
+    total_parameters: int | None = None
+    has_adapter: bool = False
+
+    @property
+    def finished(self) -> bool:
+        return self.state in FINAL
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; sentences in English."""
+        plain = {one.name: getattr(self, one.name) for one in fields(self)}
+        plain["error"] = str(self.error) if self.error is not None else None
+        plain["doing"] = str(self.doing) if self.doing is not None else None
+        plain["reasons"] = {key: str(reason) for key, reason in self.reasons.items()}
+        plain["warnings"] = [str(warning) for warning in self.warnings]
+        return plain
+
+
+def pack(sentence: Sentence) -> dict[str, Any]:
+    """A sentence as JSON, to be read back by `unpack`."""
+    return {"template": sentence.template, "values": {key: _plain(value) for key, value in sentence.values.items()}}
+
+
+def unpack(packed: Any) -> Sentence | None:
+    """The inverse of `pack`; None for anything else."""
+    if not isinstance(packed, dict) or not isinstance(packed.get("template"), str):
+        return None
+    return Sentence(packed["template"], **packed.get("values", {}))
+
+
+def config(folder: Path) -> dict[str, Any]:
+    return read_json(folder / "config.json", {})
+
+
+def status(folder: Path) -> dict[str, Any]:
+    """The last written status; a run without one has only just been made."""
+    found = read_json(folder / "status.json", {})
+    return found if isinstance(found, dict) and "state" in found else {"state": "queued"}
+
+
+def request(folder: Path) -> dict[str, Any] | None:
+    return read_json(folder / "request.json")
+
+
+def manifest(folder: Path) -> dict[str, Any] | None:
+    """Present only when the run has ended with an adapter that can be used."""
+    return read_json(folder / "manifest.json")
+
+
+def process_id(folder: Path) -> ProcessId | None:
+    """The worker that last claimed this run, running or not."""
+    known = status(folder)
+    return ProcessId(known["pid"], known["pid_started"]) if known.get("pid") and known.get("pid_started") else None
+
+
+def read(folder: Path, place_in_line: int | None = None) -> Run:
+    """Everything the folder says about its run."""
+    asked, now = config(folder), status(folder)
+    state = now["state"]
+    if state in ("starting", "running") and request(folder) is not None:
+        state = "stopping"
+    began, ended = now.get("began"), now.get("ended")
+    seconds = now.get("seconds", 0.0) if began is None or ended is not None else round(time.time() - began, 1)
+    return Run(
+        run_id=folder.name,
+        name=asked.get("name", ""),
+        state=state,
+        pid=now.get("pid"),
+        place_in_line=place_in_line if state == "queued" else None,
+        step=now.get("step", 0),
+        max_steps=now.get("max_steps", asked.get("planned_steps")),
+        epoch=now.get("epoch", 0.0),
+        loss=now.get("loss"),
+        eval_loss=now.get("eval_loss"),
+        seconds=seconds,
+        eta_seconds=None if state in FINAL else now.get("eta_seconds"),
+        tokens_per_second=now.get("tokens_per_second"),
+        memory_mb=now.get("memory_mb"),
+        settings=asked.get("settings", {}),
+        error=unpack(now.get("error")),
+        log_tail=log_tail(folder / "worker.log") if state == "failed" else "",
+        reasons={key: sentence for key, packed in asked.get("reasons", {}).items() if (sentence := unpack(packed))},
+        warnings=[sentence for packed in now.get("warnings", []) if (sentence := unpack(packed))],
+        doing=None if state in FINAL else unpack(now.get("doing")),
+        dataset_id=asked.get("dataset", {}).get("id", ""),
+        dataset_name=asked.get("dataset", {}).get("name", ""),
+        rows=asked.get("rows", {}),
+        model=asked.get("model", {}).get("id", ""),
+        method=asked.get("settings", {}).get("method", ""),
+        created=asked.get("created", 0.0),
+        best_eval_loss=now.get("best_eval_loss"),
+        best_step=now.get("best_step"),
+        trainable_parameters=now.get("trainable_parameters"),
+        total_parameters=now.get("total_parameters"),
+        has_adapter=manifest(folder) is not None,
+    )
+
+
+def log_tail(path: Path) -> str:
+    """The last lines of a worker's log without tracebacks, which are for the one who reads the file itself."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - LOG_TAIL_BYTES))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    kept, inside = [], False
+    for line in lines:
+        if line.startswith("Traceback (most recent call last)"):
+            inside = True
+        elif inside and not line.startswith((" ", "\t")) and line:
+            inside = False
+        if not inside and line.strip():
+            kept.append(line.rstrip())
+    return "\n".join(kept[-LOG_TAIL_LINES:])
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

@@ -1,0 +1,274 @@
+"""Start, watch, stop and delete runs.
+
+Everything a run needs is copied into its folder before it waits in line, so a later change of the dataset does not reach it. The worker
+trains; `dispatch` starts workers and notices their end; `record` reads folders. Knows neither the interface nor TRL.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+from playground.errors import InputError, Sentence, WrongState, storage_errors
+from playground.messages import Conversation
+from playground.models.catalog import AdapterRef, Catalog, ModelRef
+from playground.models.folder import parameters_of
+from playground.settings import Limits
+from playground.system import machine
+from playground.training import record
+from playground.training.config import TrainingSettings
+from playground.training.defaults import Circumstances, resolve
+from playground.training.dispatch import PATIENCE, WORKER, Dispatcher
+from playground.training.metrics import MetricsReader
+from playground.training.record import Run
+from playground.workspace import Workspace, write_bytes, write_json
+
+READERS = 32  # curves kept in memory between two looks
+Points = list[dict[str, Any]]
+Line = Sequence[Path]
+
+
+class Examples(Protocol):
+    """What a dataset gives a run: conversations in three parts, and what they have in common."""
+
+    @property
+    def train(self) -> Sequence[Conversation]: ...
+    @property
+    def validation(self) -> Sequence[Conversation]: ...
+    @property
+    def test(self) -> Sequence[Conversation]: ...
+    @property
+    def instruction(self) -> str: ...
+    @property
+    def system(self) -> str: ...
+    @property
+    def task(self) -> str: ...
+    @property
+    def labels(self) -> Sequence[str]: ...
+
+
+class Runs:
+    """The runs of a workspace. Every lookup asks for the owner; another owner's run is not found."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        catalog: Catalog,
+        *,
+        limits: Limits | None = None,
+        worker: Sequence[str] = WORKER,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._workspace, self._catalog, self._limits = workspace, catalog, limits or Limits()
+        self._line = Dispatcher(workspace, worker, patience)
+        self._readers: OrderedDict[str, MetricsReader] = OrderedDict()
+        self._reading = threading.Lock()
+
+    def open(self) -> None:
+        """Begin to start queued runs and to watch running ones, also those that a former app started."""
+        self._line.open()
+
+    def close(self) -> None:
+        """Stop watching; running workers go on and are found again by the next `open`."""
+        self._line.close()
+
+    def resolve(self, settings: Mapping[str, Any], *, rows: int, validation_rows: int) -> tuple[TrainingSettings, dict[str, Sentence]]:
+        """The complete settings that a run would have, with the reason for each value that was not given.
+
+        Raises:
+            SettingsError: all that is wrong with them.
+            ModelUnavailable, NotFound: the model.
+        """
+        return self._resolve(settings, rows, validation_rows)[:2]
+
+    def start(
+        self, owner: str, *, name: str = "", dataset_id: str, dataset_name: str, splits: Examples, settings: Mapping[str, Any]
+    ) -> str:
+        """Copy the examples into a new run and put it in line; gives its id at once.
+
+        Raises:
+            InputError: no row to learn from.
+            SettingsError, ModelUnavailable, NotFound: as `resolve`.
+            WrongState: the line is full.
+            StorageFull: no room for the copy; nothing is left behind.
+        """
+        if not splits.train:
+            raise InputError("There are no rows to learn from. Check the columns and the split on the Dataset tab.")
+        chosen, reasons, ref = self._resolve(settings, len(splits.train), len(splits.validation))
+        if len(self._line.waiting()) >= self._limits.queued_runs:
+            raise WrongState(
+                "{count} runs are waiting in line already. Wait until one has finished, or cancel one of yours.",
+                count=self._limits.queued_runs,
+            )
+        folder = self._workspace.draft("runs")
+        try:
+            with storage_errors():
+                (folder / "data").mkdir()
+            parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+            for part, conversations in parts.items():
+                write_bytes(folder / "data" / f"{part}.jsonl", _lines(conversations))
+            write_json(folder / "status.json", {"state": "queued", "queued_at": time.time()})
+            self._workspace.publish(
+                folder,
+                owner=owner,
+                name=name.strip() or self._next_name(owner, dataset_name),
+                dataset={"id": dataset_id, "name": dataset_name},
+                model=asdict(ref),
+                settings=chosen.to_dict(),
+                given=sorted(set(settings) & set(chosen.to_dict())),
+                reasons={key: record.pack(reason) for key, reason in reasons.items()},
+                planned_steps=chosen.planned_steps(len(splits.train)),
+                rows={part: len(conversations) for part, conversations in parts.items()},
+                instruction=splits.instruction,
+                system=splits.system,
+                task=splits.task,
+                labels=list(splits.labels),
+            )
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        self._line.add(folder)
+        return folder.name
+
+    def get(self, owner: str, run_id: str) -> Run:
+        """A run as it stands now."""
+        return self._read(self._find(owner, run_id))
+
+    def list(self, owner: str) -> list[Run]:
+        """All runs of an owner, newest first."""
+        waiting = self._line.waiting()
+        return [self._read(folder, waiting) for folder in self._workspace.list("runs", owner)]
+
+    def metrics(self, owner: str, run_id: str, since_step: int = 0) -> Points:
+        """The curve after `since_step` (all of it with 0, also the check before the first step), one point per step with all keys."""
+        folder = self._find(owner, run_id)
+        with self._reading:
+            reader = self._readers.pop(run_id, None) or MetricsReader(folder / "metrics.jsonl")
+            self._readers[run_id] = reader
+            if len(self._readers) > READERS:
+                self._readers.popitem(last=False)
+            return reader.since(since_step)
+
+    def stop(self, owner: str, run_id: str) -> Run:
+        """End a run and keep what it has learned. A queued run stops at once; a running one finishes its step and saves, which `get` shows.
+
+        A run that has finished stays as it is.
+        """
+        folder = self._find(owner, run_id)
+        with self._line.lock:
+            state = record.status(folder)["state"]
+            if state == "queued":
+                self._line.finish(folder, "stopped")
+            elif state not in record.FINAL and record.request(folder) is None:
+                write_json(folder / "request.json", {"kind": "stop", "at": time.time()})
+        return self._read(folder)
+
+    def cancel(self, owner: str, run_id: str) -> Run:
+        """End a run at once and throw away what it has learned; its settings and curve stay.
+
+        Raises:
+            WrongState: it has finished already.
+        """
+        folder = self._find(owner, run_id)
+        with self._line.lock:
+            before = record.read(folder)
+            if before.state == "stopped" and not before.has_adapter:
+                return self._read(folder)
+            if before.finished:
+                raise WrongState("This run has finished already. Delete it to throw away what it has learned.")
+            if before.state != "queued":
+                write_json(folder / "request.json", {"kind": "cancel", "at": time.time()})
+                if not self._line.kill(folder):
+                    raise WrongState("The run could not be ended yet. Try again in a few seconds.")
+            for kept in ("adapter", ".adapter", "checkpoints"):
+                shutil.rmtree(folder / kept, ignore_errors=True)
+            (folder / "manifest.json").unlink(missing_ok=True)
+            self._line.finish(folder, "stopped", cancelled=True)
+        return self._read(folder)
+
+    def delete(self, owner: str, run_id: str) -> None:
+        """Remove a run and everything it has learned.
+
+        Raises:
+            WrongState: it is starting, running or stopping.
+        """
+        folder = self._find(owner, run_id)
+        with self._line.lock:
+            state = record.status(folder)["state"]
+            if state == "queued":
+                self._line.finish(folder, "stopped")
+            elif state not in record.FINAL:
+                raise WrongState("This run is still training. Stop or cancel it first, then delete it.")
+            self._line.kill(folder)  # a worker that has written its last word may take a moment to end
+            self._workspace.delete(folder)
+        with self._reading:
+            self._readers.pop(run_id, None)
+
+    def adapter(self, owner: str, run_id: str) -> AdapterRef:
+        """What a finished run has learned, ready to be loaded.
+
+        Raises:
+            WrongState: it has not finished, or ended without anything learned.
+        """
+        folder = self._find(owner, run_id)
+        finished, asked = record.manifest(folder), record.config(folder)
+        if finished is None or not (folder / "adapter").is_dir():
+            if record.status(folder)["state"] in record.FINAL:
+                raise WrongState("This run ended before anything was learned, so there is nothing to load. Choose another run.")
+            raise WrongState("This run has not finished yet. Wait for it, or stop it to use what it has learned so far.")
+        return AdapterRef(
+            run_id=run_id,
+            name=asked["name"],
+            path=folder / "adapter",
+            sha256=finished["adapter"]["sha256"],
+            model=ModelRef(**asked["model"]),
+            quantised=asked["settings"]["method"] == "qlora",
+            instruction=asked["instruction"],
+            system=asked["system"],
+        )
+
+    def _find(self, owner: str, run_id: str) -> Path:
+        return self._workspace.find("runs", run_id, owner)
+
+    def _read(self, folder: Path, waiting: Line | None = None) -> Run:
+        run = record.read(folder)
+        if run.state == "queued":
+            line = self._line.waiting() if waiting is None else waiting
+            run.place_in_line = line.index(folder) + 1 if folder in line else None
+        return run
+
+    def _resolve(
+        self, settings: Mapping[str, Any], rows: int, validation_rows: int
+    ) -> tuple[TrainingSettings, dict[str, Sentence], ModelRef]:
+        wanted = settings.get("model") if isinstance(settings, Mapping) else None
+        ref = self._catalog.resolve(wanted if isinstance(wanted, str) and wanted else "starter")
+        known = next((model.parameters for model in self._catalog.list() if model.id == ref.id), None)
+        around = Circumstances(
+            rows=rows,
+            validation_rows=validation_rows,
+            parameters=known if known is not None else parameters_of(Path(ref.source)),
+            window=ref.window,
+            gpu=self._machine["gpu"] is not None,
+            memory_mb=int(self._machine["memory_mb"] or 0),
+        )
+        return (*resolve(settings, around), ref)
+
+    @cached_property
+    def _machine(self) -> dict[str, int | str | None]:
+        return machine()
+
+    def _next_name(self, owner: str, dataset_name: str) -> str:
+        count = sum(record.config(folder).get("dataset", {}).get("name") == dataset_name for folder in self._workspace.list("runs", owner))
+        return f"{dataset_name} #{count + 1}"
+
+
+def _lines(conversations: Iterable[Conversation]) -> bytes:
+    return b"".join(json.dumps(one.to_dict(), ensure_ascii=False).encode() + b"\n" for one in conversations)

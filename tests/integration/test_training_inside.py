@@ -1,0 +1,243 @@
+"""What happens inside a worker, looked at from the same process: what is learned, which settings take effect, and how it fails."""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from playground.messages import conversation
+from playground.models.catalog import Catalog
+from playground.settings import Settings
+from playground.training import record
+from playground.training.metrics import read_since
+from playground.training.progress import Status
+from playground.training.runs import Runs
+from playground.training.worker import Training, main
+from playground.workspace import Workspace
+from tests.helpers import make_tiny_model
+
+ANSWERS = ["red", "deep green", "blue"]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_model(tmp_path_factory.mktemp("models") / "tiny", spread=0.05)
+
+
+@pytest.fixture(autouse=True)
+def keep_signals() -> Iterator[None]:
+    """The worker listens to SIGTERM; the test process should not go on doing so."""
+    import signal
+
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def folder_of(workspace: Workspace, settings: Settings, tiny: Path, rows: int = 24, validation: int = 8, **chosen: Any) -> Path:
+    """A queued run that no worker will take, since nothing watches the line."""
+    made = [conversation(f"Colour {index}? " + "so " * (index % 5), ANSWERS[index % 3]) for index in range(rows)]
+    splits = SimpleNamespace(train=made, validation=made[:validation], test=[], instruction="", system="", task="chat", labels=[])
+    runs = Runs(workspace, Catalog(settings))
+    run_id = runs.start(
+        "me",
+        dataset_id="d",
+        dataset_name="colours",
+        splits=splits,
+        settings={"model": f"local:{tiny}", "method": "lora", "lora_r": 4, "max_steps": 3, "learning_rate": 1e-2, **chosen},
+    )
+    return workspace.find("runs", run_id, "me")
+
+
+def trainer_of(folder: Path) -> Any:
+    training = Training(folder, Status(folder))
+    return training._trainer(*training._load())[0]
+
+
+def test_only_answers_are_learned(workspace: Workspace, settings: Settings, tiny: Path) -> None:
+    trainer = trainer_of(folder_of(workspace, settings, tiny))
+    tokenizer, seen = trainer.processing_class, 0
+    for batch in trainer.get_train_dataloader():
+        for ids, labels in zip(batch["input_ids"], batch["labels"], strict=True):
+            learned = labels != -100
+            assert (ids[learned] == labels[learned]).all()
+            assert tokenizer.decode(labels[learned]) in [f"{answer}<|im_end|>" for answer in ANSWERS]
+            seen += 1
+    assert seen == 24
+
+
+@pytest.mark.parametrize("method", ["lora", "qlora"])
+def test_the_quick_pass_and_its_gradients_are_those_of_trl_and_peft(
+    workspace: Workspace, settings: Settings, tiny: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    import torch
+
+    from playground.training import quick
+
+    folder = folder_of(workspace, settings, tiny, method=method)
+    ours = trainer_of(folder)
+    for name, weight in ours.model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    for changed in ("unpack", "fuse", "attend_in_32_bits"):
+        monkeypatch.setattr(quick, changed, lambda *args: 0)
+    theirs = trainer_of(folder)
+    theirs._quick = False
+    theirs.model.load_state_dict(ours.model.state_dict())
+    fused = [type(module.forward).__name__ == "_Adapted" for module in ours.model.modules()]
+    assert sum(fused) == 14 and not any(type(module.forward).__name__ == "_Adapted" for module in theirs.model.modules())
+    batch = next(iter(ours.get_train_dataloader()))
+    items = (batch["labels"] != -100).sum()
+    results = []
+    for trainer in (ours, theirs):
+        trainer.model.train()
+        loss = trainer.compute_loss(trainer.model, dict(batch), num_items_in_batch=items)
+        loss.backward()
+        results.append((loss.item(), torch.cat([w.grad.float().flatten() for w in trainer.model.parameters() if w.requires_grad])))
+    (our_loss, our_gradient), (their_loss, their_gradient) = results
+    assert our_loss == pytest.approx(their_loss, rel=0.01)  # 16-bit arithmetic
+    assert torch.nn.functional.cosine_similarity(our_gradient, their_gradient, dim=0) > 0.99
+    assert our_gradient.norm().item() == pytest.approx(their_gradient.norm().item(), rel=0.05)
+
+
+def test_a_check_on_the_validation_rows_leaves_4_bit_gradients_whole(workspace: Workspace, settings: Settings, tiny: Path) -> None:
+    """bitsandbytes reorders 4-bit weights when it runs without gradients; a product of those has no way back."""
+    import torch
+
+    trainer = trainer_of(folder_of(workspace, settings, tiny, method="qlora"))
+    trainer.model.get_base_model().get_input_embeddings().requires_grad_(True)  # its gradient has to come through every layer
+    batch = next(iter(trainer.get_train_dataloader()))
+
+    def gradient() -> Any:
+        trainer.model.train()
+        trainer.model.zero_grad()
+        trainer.compute_loss(trainer.model, dict(batch)).backward()
+        return torch.cat([weight.grad.flatten() for weight in trainer.model.parameters() if weight.requires_grad])
+
+    before = gradient()
+    trainer.evaluate()
+    assert torch.allclose(before, gradient()) and before.norm() > 0
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"optim": "adafactor"},
+        {"optim": "sgd", "learning_rate": 0.5},
+        {"optim": "rmsprop", "learning_rate": 1e-3},
+        {"optim": "adamw_torch", "lr_scheduler_type": "cosine_with_restarts", "weight_decay": 0.1},
+        {"lr_scheduler_type": "polynomial", "warmup_steps": 2},
+        {"lr_scheduler_type": "inverse_sqrt", "lora_dropout": 0.1},
+        {"lr_scheduler_type": "constant_with_warmup", "train_sampling_strategy": "sequential"},
+        {"use_dora": True, "method": "qlora"},
+        {"use_rslora": True, "init_lora_weights": "orthogonal", "train_sampling_strategy": "random"},
+        {"gradient_checkpointing": True, "method": "qlora"},
+        {"target_modules": ["q_proj", "v_proj"], "gradient_accumulation_steps": 2, "per_device_train_batch_size": 4},
+    ],
+    ids=lambda chosen: "-".join(map(str, chosen.values())),
+)
+def test_accepted_settings_train(workspace: Workspace, settings: Settings, tiny: Path, chosen: dict[str, Any]) -> None:
+    folder = folder_of(workspace, settings, tiny, **{"max_steps": 8, "eval_steps": 8, **chosen})
+    assert main(folder) == 0
+    run = record.read(folder)
+    assert run.state == "done", run.error
+    points = read_since(folder / "metrics.jsonl")
+    assert points[-1]["step"] == 8 and points[-1]["eval_loss"] < points[0]["eval_loss"]
+    written = json.loads((folder / "adapter" / "adapter_config.json").read_text())
+    assert written["r"] == 4 and written["use_dora"] == chosen.get("use_dora", False)
+    assert written["use_rslora"] == chosen.get("use_rslora", False)
+    if isinstance(chosen.get("target_modules"), list):
+        assert set(written["target_modules"]) == {"q_proj", "v_proj"}
+
+
+def test_early_stopping_ends_the_run_and_keeps_the_best(workspace: Workspace, settings: Settings, tiny: Path) -> None:
+    folder = folder_of(
+        workspace, settings, tiny, max_steps=200, eval_steps=2, early_stopping_patience=3, learning_rate=0.2, max_grad_norm=1000
+    )
+    main(folder)
+    run = record.read(folder)
+    assert run.state == "done" and run.step < 200
+    losses = {point["step"]: point["eval_loss"] for point in read_since(folder / "metrics.jsonl") if point["eval_loss"] is not None}
+    assert run.best_eval_loss == min(losses.values()) and losses[run.best_step] == run.best_eval_loss  # type: ignore[index]
+    assert record.manifest(folder)["step"] == run.best_step  # type: ignore[index]
+    assert any(f"step {run.best_step}" in warning for warning in run.warnings) or run.best_step == run.step
+
+
+def test_long_rows_are_cut_and_told(workspace: Workspace, settings: Settings, tiny: Path) -> None:
+    folder = folder_of(workspace, settings, tiny, max_length=32, max_steps=1)
+    main(folder)
+    run = record.read(folder)
+    assert run.state == "done" and any("lost the start of their prompt" in warning for warning in run.warnings)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_advice(workspace: Workspace, settings: Settings, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    broken = make_tiny_model(tmp_path / "broken")
+    weights = load_file(broken / "model.safetensors")
+    weights["model.norm.weight"] = torch.full_like(weights["model.norm.weight"], math.nan)
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    folder = folder_of(workspace, settings, broken)
+    assert main(folder) == 0
+    run = record.read(folder)
+    assert run.state == "failed" and "learning rate" in str(run.error) and "step 1" in str(run.error)
+    assert not run.has_adapter and not (folder / "adapter").exists()
+
+
+def test_a_full_disk_ends_the_run_with_a_sentence_and_whole_metrics(
+    workspace: Workspace, settings: Settings, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("there is no /dev/full here")
+    from playground.training import follow
+    from playground.training.progress import Curve
+
+    folder = folder_of(workspace, settings, tiny, max_steps=50)
+    real = follow.Follow.on_log
+
+    def fill_up(self: Any, args: Any, state: Any, control: Any, **more: Any) -> None:
+        if state.global_step == 3:
+            self._curve._file.close()
+            self._curve = Curve(full)
+        real(self, args, state, control, **more)
+
+    monkeypatch.setattr(follow.Follow, "on_log", fill_up)
+    assert main(folder) == 0
+    run = record.read(folder)
+    assert run.state == "failed" and "disk is full" in str(run.error)
+    assert [point["step"] for point in read_since(folder / "metrics.jsonl")] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("error", "said"), [(MemoryError(), "ran out of memory"), (ZeroDivisionError("odd"), "reference")])
+def test_unexpected_ends_are_told_in_plain_words(
+    workspace: Workspace, settings: Settings, tiny: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def fail(self: Training) -> None:
+        raise error
+
+    monkeypatch.setattr(Training, "_load", fail)
+    folder = folder_of(workspace, settings, tiny)
+    assert main(folder) == 0
+    run = record.read(folder)
+    assert run.state == "failed" and said in str(run.error) and "odd" not in str(run.error)
+
+
+def test_layers_that_do_not_exist_are_named(workspace: Workspace, settings: Settings, tiny: Path) -> None:
+    folder = folder_of(workspace, settings, tiny, target_modules=["q_proj", "wonder_proj"])
+    main(folder)
+    run = record.read(folder)
+    assert run.state == "failed" and "wonder_proj" in str(run.error) and "v_proj" in str(run.error)
+
+
+def test_stopped_before_anything_was_learned(workspace: Workspace, settings: Settings, tiny: Path) -> None:
+    folder = folder_of(workspace, settings, tiny)
+    (folder / "request.json").write_text('{"kind": "stop", "at": 0}')
+    main(folder)
+    run = record.read(folder)
+    assert run.state == "stopped" and not run.has_adapter and run.error is None

@@ -1,0 +1,158 @@
+"""Real runs: a small real model, TRL, PEFT and bitsandbytes, in real worker processes."""
+
+import hashlib
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+from playground.messages import Conversation, conversation
+from playground.models.catalog import Catalog
+from playground.settings import Settings
+from playground.training.dispatch import Dispatcher
+from playground.training.runs import Runs
+from playground.workspace import Workspace
+from tests.helpers import make_tiny_model
+
+SECONDS = 90  # generous, since many tests may share the processor
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_model(tmp_path_factory.mktemp("models") / "tiny", spread=0.05)
+
+
+@pytest.fixture
+def runs(workspace: Workspace, settings: Settings) -> Iterator[Runs]:
+    runs = Runs(workspace, Catalog(settings))
+    runs.open()
+    yield runs
+    runs.close()
+    watcher = Dispatcher(workspace)
+    assert all([watcher.kill(folder) for folder in workspace.list("runs")])
+
+
+def examples(rows: int) -> list[Conversation]:
+    colours = ["red", "green", "blue"]
+    return [conversation(f"Number {index} is painted. Which colour? " + "so " * (index % 7), colours[index % 3]) for index in range(rows)]
+
+
+def start(runs: Runs, tiny: Path, rows: int = 48, validation: int = 12, **settings: Any) -> str:
+    splits = SimpleNamespace(
+        train=examples(rows), validation=examples(validation), test=[], instruction="Which colour?", system="", task="chat", labels=[]
+    )
+    chosen = {"model": f"local:{tiny}", "learning_rate": 2e-2, "lora_r": 8, **settings}
+    return runs.start("me", dataset_id="d", dataset_name="colours", splits=splits, settings=chosen)
+
+
+def wait_for(check: Callable[[], bool], seconds: float = SECONDS) -> None:
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def network_connections(pid: int) -> list[Any]:
+    try:
+        return [one for one in psutil.Process(pid).net_connections(kind="inet")]
+    except psutil.Error:
+        return []
+
+
+def test_a_run_learns_offline_while_the_next_waits_and_its_adapter_loads(runs: Runs, tiny: Path, workspace: Workspace) -> None:
+    run_id = start(runs, tiny, num_train_epochs=5, eval_steps=10)
+    waiting = start(runs, tiny, max_steps=100_000)
+    connections = []
+    wait_for(lambda: runs.get("me", run_id).pid is not None)
+    pid = runs.get("me", run_id).pid
+    assert pid is not None and psutil.Process(pid).nice() == 10 and os.getpgid(pid) == pid
+    while not runs.get("me", run_id).finished:
+        assert runs.get("me", waiting).place_in_line == 1
+        connections += network_connections(pid)
+        time.sleep(0.2)
+    run = runs.get("me", run_id)
+    assert run.state == "done", (run.error, run.log_tail)
+    assert not connections
+    assert (run.step, run.max_steps, run.epoch) == (30, 30, 5.0)
+    points = runs.metrics("me", run_id)
+    assert [point["step"] for point in points] == list(range(31))
+    assert [point["step"] for point in points if point["eval_loss"] is not None] == [0, 10, 20, 30]
+    assert points[-1]["eval_loss"] < 0.75 * points[0]["eval_loss"]
+    assert points[-1]["loss"] < 0.75 * points[1]["loss"]
+    assert all(point[key] is not None for point in points[1:] for key in ("epoch", "loss", "learning_rate", "grad_norm", "tokens", "time"))
+    assert run.eval_loss == points[-1]["eval_loss"] and run.loss == points[-1]["loss"]
+    assert run.tokens_per_second and run.memory_mb and run.trainable_parameters
+
+    ref = runs.adapter("me", run_id)
+    assert ref.sha256 == hashlib.sha256((ref.path / "adapter_model.safetensors").read_bytes()).hexdigest()
+    assert ref.quantised and ref.model.source == str(tiny)
+    assert adapter_loss(tiny, ref.path, examples(12)) == pytest.approx(points[-1]["eval_loss"], abs=0.05)
+
+    # the one in line starts by itself; killing it is noticed, with the reason and the end of its log
+    wait_for(lambda: runs.get("me", waiting).step > 3)
+    victim = runs.get("me", waiting).pid
+    os.kill(victim, signal.SIGKILL)  # type: ignore[arg-type]
+    began = time.monotonic()
+    wait_for(lambda: runs.get("me", waiting).state == "failed", 10)
+    assert time.monotonic() - began < 10
+    failed = runs.get("me", waiting)
+    assert "memory" in str(failed.error) and "step" in failed.log_tail
+    assert len(runs.metrics("me", waiting)) >= 3
+    log = (workspace.find("runs", run_id, "me") / "worker.log").read_text()
+    assert "Traceback" not in log and "Warning" not in log
+
+
+def test_stop_keeps_what_was_learned_and_a_restarted_app_sees_the_whole_curve(
+    runs: Runs, tiny: Path, workspace: Workspace, settings: Settings
+) -> None:
+    run_id = start(runs, tiny, method="lora", max_steps=100_000, eval_steps=50)
+    wait_for(lambda: runs.get("me", run_id).step > 5)
+    runs.close()  # the app ends; the worker does not notice
+    pid = runs.get("me", run_id).pid
+    again = Runs(workspace, Catalog(settings))
+    again.open()
+    try:
+        before = again.get("me", run_id)
+        assert before.state == "running" and before.pid == pid
+        wait_for(lambda: again.get("me", run_id).step > before.step + 5)
+        assert again.stop("me", run_id).state == "stopping"
+        wait_for(lambda: again.get("me", run_id).finished, 30)
+        run = again.get("me", run_id)
+        assert run.state == "stopped" and run.has_adapter and run.error is None
+        steps = [point["step"] for point in again.metrics("me", run_id)]
+        assert steps == list(range(run.step + 1))
+        ref = again.adapter("me", run_id)
+        assert not ref.quantised and adapter_loss(tiny, ref.path, examples(12)) < again.metrics("me", run_id)[0]["eval_loss"]
+        manifest = json.loads((workspace.find("runs", run_id, "me") / "manifest.json").read_text())
+        assert manifest["state"] == "stopped" and manifest["step"] == run.step
+    finally:
+        again.close()
+
+
+def adapter_loss(model: Path, adapter: Path, rows: list[Conversation]) -> float:
+    """Mean loss on the answers, by Transformers and PEFT alone."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    from playground.models.catalog import ModelRef
+    from playground.models.template import encode, load_tokenizer
+
+    tuned = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(model), adapter).eval()
+    tokenizer = load_tokenizer(ModelRef(f"local:{model}", str(model), None, 512))
+    total, count = 0.0, 0
+    for row in rows:
+        one = encode(tokenizer, row, 512)
+        labels = [token if trained else -100 for token, trained in zip(one.ids, one.trained, strict=True)]
+        learned = sum(one.trained)
+        with torch.no_grad():
+            total += tuned(input_ids=torch.tensor([one.ids]), labels=torch.tensor([labels])).loss.item() * learned
+        count += learned
+    return total / count

@@ -1,0 +1,135 @@
+"""Settings of a run: what is accepted takes effect, what is not is named, all at once."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from playground.errors import SettingsError
+from playground.training.config import KNOWN, PRESETS, RULES, check
+from playground.training.defaults import Circumstances, check_rows, resolve
+
+STARTER = Circumstances(rows=1000, validation_rows=100, parameters=8_000_000, window=1024)
+WRONG = {
+    "model": ["", 3],
+    "method": ["ia3", "full", "pissa", 1],
+    "learning_rate": [0, -1, 2, "fast", float("nan"), True],
+    "num_train_epochs": [0, -3, "three", float("inf")],
+    "max_steps": [-5, 1.5, "10"],
+    "per_device_train_batch_size": [0, 2.5, 10_000],
+    "gradient_accumulation_steps": [0, "2"],
+    "max_length": [1, 10**9, 32.5],
+    "warmup_steps": [-0.1, "none"],
+    "max_grad_norm": [0, -1],
+    "weight_decay": [-1, 2],
+    "lr_scheduler_type": ["lineal", True],
+    "optim": ["adam", 1],
+    "seed": [-1, 2**32, 0.5],
+    "lora_r": [0, 4000],
+    "lora_alpha": [0, "32"],
+    "lora_dropout": [-0.1, 1],
+    "target_modules": ["q_proj", [], [3], ["lm_head"], ""],
+    "use_dora": ["yes", 1],
+    "use_rslora": [0],
+    "init_lora_weights": ["pissa", False, "loftq"],
+    "logging_steps": [0, 1.5],
+    "eval_steps": [-3, 0.1],
+    "save_steps": [50],
+    "early_stopping_patience": [-2],
+    "gradient_checkpointing": ["off"],
+    "packing": [True],
+    "train_sampling_strategy": ["shuffled"],
+    "sample_prompts": [["Hello"]],
+}
+
+
+def test_every_setting_has_a_rule_and_wrong_values_to_try() -> None:
+    assert set(RULES) == set(KNOWN) == set(WRONG)
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_a_wrong_value_is_refused_by_name(name: str, value: object) -> None:
+    with pytest.raises(SettingsError) as caught:
+        check({name: value})
+    assert name in str(caught.value).split("Known settings")[0]
+
+
+def test_all_that_is_wrong_is_said_in_one_sentence_with_the_known_names() -> None:
+    with pytest.raises(SettingsError) as caught:
+        check({"learning_rat": 1e-4, "lora_r": 0, "method": "full", "seed": 7})
+    said = str(caught.value)
+    problems, known = said.split("Known settings")
+    assert all(name in problems for name in ("learning_rat", "lora_r", "method")) and "seed" not in problems
+    assert all(name in known for name in KNOWN)
+
+
+def test_left_out_settings_get_values_with_reasons_and_given_ones_none() -> None:
+    settings, reasons = resolve({"lora_r": 8, "seed": None}, STARTER)
+    assert settings.lora_r == 8 and "lora_r" not in reasons
+    assert set(reasons) == set(KNOWN) - {"lora_r"}
+    assert all(str(reason).endswith(".") and "{" not in str(reason) for reason in reasons.values())
+    assert settings.method == "qlora" and settings.train_sampling_strategy == "group_by_length"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("rows", [1, 90, 1000, 50_000])
+@pytest.mark.parametrize("parameters", [None, 8_000_000, 500_000_000, 7_000_000_000])
+def test_presets_fit_every_size(preset: str, rows: int, parameters: int | None) -> None:
+    around = Circumstances(rows=rows, validation_rows=max(1, rows // 10), parameters=parameters, window=2048)
+    settings, _ = resolve(PRESETS[preset], around)
+    assert settings.planned_steps(rows) >= 1
+    assert 1 <= check_rows(around.validation_rows, rows, settings) <= 200
+
+
+def test_without_validation_rows_nothing_is_checked_and_early_stopping_is_refused() -> None:
+    around = Circumstances(rows=50, validation_rows=0, parameters=8_000_000, window=1024)
+    settings, reasons = resolve({}, around)
+    assert settings.eval_steps is None and "validation" in reasons["eval_steps"]
+    with pytest.raises(SettingsError, match="early_stopping_patience"):
+        resolve({"early_stopping_patience": 2}, around)
+    with pytest.raises(SettingsError, match="eval_steps"):
+        resolve({"eval_steps": 5}, around)
+
+
+def test_a_length_beyond_the_model_is_refused_with_the_limit() -> None:
+    with pytest.raises(SettingsError, match="1024"):
+        resolve({"max_length": 4096}, STARTER)
+
+
+def test_max_steps_decides_over_the_epochs_as_in_transformers() -> None:
+    settings, _ = resolve({"max_steps": 7, "num_train_epochs": 100}, STARTER)
+    assert settings.planned_steps(1000) == 7
+    settings, _ = resolve({"num_train_epochs": 2, "per_device_train_batch_size": 8, "gradient_accumulation_steps": 2}, STARTER)
+    assert settings.planned_steps(100) == 14  # 13 batches make 7 steps
+
+
+def test_whole_numbers_may_come_as_floats_as_interfaces_send_them() -> None:
+    settings, _ = resolve({"lora_r": 8.0, "max_steps": 20.0, "target_modules": ("q_proj",)}, STARTER)
+    assert settings.lora_r == 8 and isinstance(settings.lora_r, int)
+    assert settings.max_steps == 20 and settings.target_modules == ["q_proj"]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(KNOWN) | st.text(max_size=8), st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5)
+    )
+)
+def test_anything_given_is_either_used_or_refused_with_a_sentence(given_settings: dict[str, object]) -> None:
+    try:
+        settings, reasons = resolve(given_settings, STARTER)
+    except SettingsError as error:
+        assert str(error).startswith("These settings cannot be used: ")
+        return
+    off = {"max_steps", "eval_steps", "save_steps", "early_stopping_patience"}
+    for name, value in given_settings.items():
+        if value is not None:
+            assert name in KNOWN
+            assert (
+                getattr(settings, name) == value or (name in off and value in (0, -1) and getattr(settings, name) is None) or value is False
+            )
+    assert set(reasons) | {name for name, value in given_settings.items() if value is not None} >= set(KNOWN)
+
+
+@pytest.mark.parametrize("nothing", [None, [], "method", 3])
+def test_settings_that_are_no_names_and_values(nothing: object) -> None:
+    with pytest.raises(SettingsError, match="by name"):
+        check(nothing)  # type: ignore[arg-type]

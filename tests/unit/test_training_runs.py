@@ -1,0 +1,299 @@
+"""The line of runs, with a stand-in for the worker: real processes, real files, no training."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+from playground.errors import InputError, NotFound, SettingsError, WrongState
+from playground.messages import conversation
+from playground.models.catalog import ModelRef
+from playground.settings import PROJECT, Limits
+from playground.training import record
+from playground.training.dispatch import Dispatcher
+from playground.training.record import log_tail
+from playground.training.runs import Runs
+from playground.workspace import Workspace, write_json
+
+PRELUDE = """
+import json, sys, time
+from pathlib import Path
+sys.path.insert(0, {project!r})
+from playground.training.dispatch import claim
+from playground.training.progress import Curve, Status
+from playground.workspace import write_json
+folder = Path(sys.argv[1])
+held = claim(folder)
+if held is None:
+    sys.exit(3)
+status, curve = Status(folder), Curve(folder / "metrics.jsonl")
+print("the worker is at it", flush=True)
+def step(number):
+    curve.add(number, loss=1 / number)
+    status.write(state="running", step=number, max_steps=9, loss=1 / number)
+def end(state):
+    (folder / "adapter").mkdir()
+    write_json(folder / "manifest.json", {{"state": state, "adapter": {{"sha256": "ab"}}}})
+    status.end(state)
+"""
+QUICK = "step(1); step(2); end('done')"
+STEADY = """
+number = 0
+while not (folder / "request.json").exists():
+    number += 1; step(number); time.sleep(0.02)
+end("stopped")
+"""
+DEAF = "step(1); time.sleep(60)"
+CRASH = "step(1); print('Traceback (most recent call last):\\n  File \"x.py\", line 1\\nValueError: odd'); sys.exit(7)"
+
+
+class OneModel:
+    """A catalog with one model."""
+
+    def resolve(self, id: str) -> ModelRef:
+        if id != "starter":
+            raise NotFound("no such model")
+        return ModelRef("starter", "/nowhere", None, 512)
+
+    def list(self) -> list[Any]:
+        return [SimpleNamespace(id="starter", parameters=8_000_000)]
+
+
+Make = Callable[..., Runs]
+
+
+@pytest.fixture
+def make_runs(workspace: Workspace, tmp_path: Path) -> Iterator[Make]:
+    """Runs whose worker is the given script; every process is ended afterwards."""
+    made: list[Runs] = []
+
+    def make(script: str = STEADY, *, opened: bool = True, **options: Any) -> Runs:
+        path = tmp_path / f"worker{len(made)}.py"
+        path.write_text(PRELUDE.format(project=str(PROJECT)) + script)
+        runs = Runs(workspace, OneModel(), worker=(sys.executable, str(path)), **options)  # type: ignore[arg-type]
+        made.append(runs)
+        if opened:
+            runs.open()
+        return runs
+
+    yield make
+    for runs in made:
+        runs.close()
+    watcher = Dispatcher(workspace)
+    assert all([watcher.kill(folder) for folder in workspace.list("runs")])
+
+
+def start(runs: Runs, owner: str = "me", **settings: Any) -> str:
+    rows = [conversation("How are you?", "Fine.", "Be kind.")] * 9
+    splits = SimpleNamespace(train=rows, validation=rows[:2], test=[], instruction="Ask", system="Be kind.", task="chat", labels=["a"])
+    return runs.start(owner, dataset_id="d1", dataset_name="letters", splits=splits, settings=settings)
+
+
+def wait_for(check: Callable[[], bool], seconds: float = 15.0) -> None:
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_a_run_takes_its_data_along_and_reaches_its_end(make_runs: Make, workspace: Workspace) -> None:
+    runs = make_runs(QUICK)
+    run_id = start(runs, lora_r=4)
+    wait_for(lambda: runs.get("me", run_id).finished)
+    run = runs.get("me", run_id)
+    assert (run.state, run.step, run.name, run.dataset_name, run.settings["lora_r"]) == ("done", 2, "letters #1", "letters", 4)
+    assert run.error is None and run.place_in_line is None and run.eta_seconds is None
+    folder = workspace.find("runs", run_id, "me")
+    lines = (folder / "data" / "train.jsonl").read_text().splitlines()
+    assert len(lines) == 9 and json.loads(lines[0])["prompt"][0] == {"role": "system", "content": "Be kind."}
+    assert [point["loss"] for point in runs.metrics("me", run_id)] == [1.0, 0.5]
+    assert [point["step"] for point in runs.metrics("me", run_id, 1)] == [2]
+    assert json.loads(json.dumps(run.to_dict()))["reasons"]["learning_rate"].endswith(".")
+    ref = runs.adapter("me", run_id)
+    assert (ref.sha256, ref.quantised, ref.system, ref.instruction) == ("ab", True, "Be kind.", "Ask")
+
+
+def test_one_at_a_time_in_the_order_of_asking(make_runs: Make) -> None:
+    runs = make_runs()
+    ids = [start(runs) for _ in range(3)]
+    wait_for(lambda: runs.get("me", ids[0]).state == "running")
+    assert [runs.get("me", one).place_in_line for one in ids] == [None, 1, 2]
+    assert [run.run_id for run in runs.list("me")] == ids[::-1]
+    assert [run.place_in_line for run in runs.list("me")] == [2, 1, None]
+    assert runs.stop("me", ids[1]).state == "stopped"  # a waiting run stops at once
+    assert runs.get("me", ids[2]).place_in_line == 1
+    runs.stop("me", ids[0])
+    wait_for(lambda: runs.get("me", ids[2]).state == "running")
+    assert runs.get("me", ids[0]).state == "stopped" and runs.get("me", ids[1]).step == 0
+
+
+def test_stop_keeps_and_cancel_throws_away(make_runs: Make) -> None:
+    runs = make_runs()
+    kept, thrown = start(runs), start(runs)
+    wait_for(lambda: runs.get("me", kept).state == "running")
+    assert runs.stop("me", kept).state == "stopping"
+    wait_for(lambda: runs.get("me", kept).state == "stopped")
+    assert runs.adapter("me", kept).path.is_dir() and runs.get("me", kept).has_adapter
+    assert runs.stop("me", kept).state == "stopped"  # pressing twice harms nothing
+    with pytest.raises(WrongState, match="finished"):
+        runs.cancel("me", kept)
+    wait_for(lambda: runs.get("me", thrown).state == "running")
+    pid = runs.get("me", thrown).pid
+    run = runs.cancel("me", thrown)
+    assert run.state == "stopped" and not run.has_adapter and run.error is None
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE  # type: ignore[arg-type]
+    assert runs.cancel("me", thrown).state == "stopped"
+    assert runs.metrics("me", thrown)
+    with pytest.raises(WrongState, match="nothing to load"):
+        runs.adapter("me", thrown)
+
+
+def test_a_worker_killed_from_outside_is_noticed_with_reason_and_log(make_runs: Make) -> None:
+    runs = make_runs()
+    run_id, after = start(runs), start(runs)
+    wait_for(lambda: runs.get("me", run_id).step > 2)
+    os.kill(runs.get("me", run_id).pid, signal.SIGKILL)  # type: ignore[arg-type]
+    wait_for(lambda: runs.get("me", run_id).state == "failed", 3.0)
+    run = runs.get("me", run_id)
+    assert "memory" in str(run.error) and "the worker is at it" in run.log_tail
+    assert len(runs.metrics("me", run_id)) >= 2
+    wait_for(lambda: runs.get("me", after).state == "running")
+
+
+def test_a_worker_that_ends_by_itself_without_a_word(make_runs: Make) -> None:
+    runs = make_runs(CRASH)
+    run_id = start(runs)
+    wait_for(lambda: runs.get("me", run_id).state == "failed")
+    run = runs.get("me", run_id)
+    assert "7" in str(run.error)
+    assert "ValueError: odd" in run.log_tail and "Traceback" not in run.log_tail and "x.py" not in run.log_tail
+
+
+def test_a_deaf_worker_is_ended_when_patience_is_over(make_runs: Make) -> None:
+    runs = make_runs(DEAF, patience=0.5)
+    run_id = start(runs)
+    wait_for(lambda: runs.get("me", run_id).state == "running")
+    runs.stop("me", run_id)
+    wait_for(lambda: runs.get("me", run_id).state == "stopped")
+    assert "did not answer" in str(runs.get("me", run_id).error)
+
+
+def test_a_new_app_goes_on_watching_what_a_former_one_started(make_runs: Make) -> None:
+    former = make_runs()
+    run_id, waiting = start(former), start(former)
+    wait_for(lambda: former.get("me", run_id).step > 1)
+    former.close()
+    pid = former.get("me", run_id).pid
+    new = make_runs()
+    time.sleep(1.2)
+    assert new.get("me", run_id).state == "running" and new.get("me", run_id).pid == pid
+    assert new.get("me", waiting).place_in_line == 1
+    new.stop("me", run_id)
+    wait_for(lambda: new.get("me", waiting).state == "running")
+    steps = [point["step"] for point in new.metrics("me", run_id)]
+    assert steps == list(range(1, len(steps) + 1))
+
+
+def test_a_pid_that_belongs_to_another_process_now_is_never_touched(make_runs: Make, workspace: Workspace) -> None:
+    runs = make_runs(opened=False)
+    run_id = start(runs)
+    folder = workspace.find("runs", run_id, "me")
+    write_json(folder / "status.json", {"state": "running", "pid": os.getpid(), "pid_started": 1.0, "step": 3, "began": time.time()})
+    runs.open()
+    wait_for(lambda: runs.get("me", run_id).state == "failed")  # and this process still runs
+    write_json(folder / "status.json", {"state": "running", "pid": os.getpid(), "pid_started": 1.0})
+    assert runs.cancel("me", run_id).state == "stopped"
+
+
+def test_a_second_worker_leaves_a_held_run_alone(make_runs: Make, workspace: Workspace) -> None:
+    runs = make_runs()
+    run_id = start(runs)
+    wait_for(lambda: runs.get("me", run_id).state == "running")
+    other = psutil.Popen([sys.executable, str(Path(runs._line._worker[1])), str(workspace.find("runs", run_id, "me"))])
+    assert other.wait(timeout=20) == 3
+    assert runs.get("me", run_id).state == "running"
+
+
+def test_delete_refuses_a_training_run_and_removes_others(make_runs: Make, workspace: Workspace) -> None:
+    runs = make_runs()
+    running, queued = start(runs), start(runs)
+    wait_for(lambda: runs.get("me", running).state == "running")
+    with pytest.raises(WrongState, match="still training"):
+        runs.delete("me", running)
+    runs.delete("me", queued)
+    with pytest.raises(NotFound):
+        runs.get("me", queued)
+    runs.cancel("me", running)
+    runs.delete("me", running)
+    assert runs.list("me") == [] and not any((workspace.home / "runs").iterdir())
+
+
+def test_owners_do_not_see_each_other(make_runs: Make) -> None:
+    runs = make_runs(opened=False)
+    run_id = start(runs, owner="ann")
+    for call in (runs.get, runs.metrics, runs.stop, runs.cancel, runs.delete, runs.adapter):
+        with pytest.raises(NotFound):
+            call("bob", run_id)
+    assert runs.list("bob") == [] and len(runs.list("ann")) == 1
+    start(runs, owner="bob")
+    assert runs.list("bob")[0].place_in_line == 2  # the line is one for all, its contents are not told
+
+
+def test_what_cannot_be_started_leaves_nothing_behind(make_runs: Make, workspace: Workspace) -> None:
+    runs = make_runs(opened=False, limits=Limits(queued_runs=1))
+    with pytest.raises(SettingsError):
+        start(runs, lora_r=0, colour="red")
+    with pytest.raises(NotFound):
+        start(runs, model="nobody/nothing")
+    with pytest.raises(InputError, match="no rows"):
+        runs.start("me", dataset_id="d", dataset_name="d", splits=SimpleNamespace(train=[]), settings={})  # type: ignore[arg-type]
+    assert not any((workspace.home / "runs").iterdir())
+    start(runs)
+    with pytest.raises(WrongState, match="in line"):
+        start(runs)
+    assert len(list((workspace.home / "runs").iterdir())) == 1
+
+
+def test_a_worker_that_cannot_be_started_fails_the_run(workspace: Workspace) -> None:
+    runs = Runs(workspace, OneModel(), worker=("/no/such/program",))  # type: ignore[arg-type]
+    run_id = start(runs)
+    runs.open()
+    try:
+        wait_for(lambda: runs.get("me", run_id).state == "failed")
+        assert "could not be started" in str(runs.get("me", run_id).error)
+    finally:
+        runs.close()
+
+
+def test_an_end_between_manifest_and_status_counts_as_finished(make_runs: Make, workspace: Workspace) -> None:
+    runs = make_runs(opened=False)
+    run_id = start(runs)
+    folder = workspace.find("runs", run_id, "me")
+    write_json(folder / "manifest.json", {"state": "done", "adapter": {"sha256": "cd"}})
+    write_json(folder / "status.json", {"state": "running", "pid": 2**22 - 3, "pid_started": 1.0})
+    runs.open()
+    wait_for(lambda: runs.get("me", run_id).state == "done")
+
+
+def test_a_half_written_status_is_an_old_one(make_runs: Make, workspace: Workspace) -> None:
+    runs = make_runs(opened=False)
+    folder = workspace.find("runs", start(runs), "me")
+    (folder / "status.json").write_text('{"state": "runn')
+    assert record.read(folder).state == "queued"
+
+
+def test_log_tail_is_short_and_tells_no_traceback(tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    assert log_tail(log) == ""
+    body = "\n".join(f"line {number}" for number in range(5000))
+    log.write_text(body + '\nTraceback (most recent call last):\n  File "a.py", line 3, in f\n    g()\nKeyError: 1\nlast\n')
+    tail = log_tail(log).splitlines()
+    assert tail[-2:] == ["KeyError: 1", "last"] and len(tail) <= 25 and not any("a.py" in line for line in tail)
