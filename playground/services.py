@@ -1,0 +1,231 @@
+"""The rooms put together: what takes two of them at once, for the page and for programs alike.
+
+Opening costs no heavy import. Knows no Gradio, no language and no session.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from statistics import median
+from typing import Any
+
+from playground.data.mapping import Mapped, ask
+from playground.data.store import DatasetStore
+from playground.errors import MappingError, NotFound, PromptError, SettingsError
+from playground.inference.generate import GenerationSettings
+from playground.inference.host import Host, Pane
+from playground.messages import Conversation, Message, conversation
+from playground.models import template
+from playground.models.catalog import AdapterRef, Catalog
+from playground.settings import Settings
+from playground.system import machine
+from playground.training.examples import conversations
+from playground.training.record import Run
+from playground.training.runs import Runs
+from playground.workspace import Workspace
+
+STARTER = "starter"
+SLOT = "\0"  # stands for the question where an instruction is taken apart; no table holds it
+TOKEN_SAMPLE = 2_000  # examples whose length is measured for the token report
+
+
+_machine = cache(machine)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One example as the model will read it: `pieces` are (text, trained), `tokens` counts them all, `cut` those that did not fit."""
+
+    pieces: list[tuple[str, bool]]
+    tokens: int
+    cut: int
+
+
+@dataclass
+class Services:
+    """Every service, made once for the whole app."""
+
+    settings: Settings
+    workspace: Workspace
+    catalog: Catalog
+    datasets: DatasetStore
+    runs: Runs
+    host: Host
+
+    @classmethod
+    def make(cls, settings: Settings) -> Services:
+        workspace, catalog = Workspace(settings.home), Catalog(settings)
+        return cls(
+            settings, workspace, catalog, DatasetStore(workspace, settings), Runs(workspace, catalog, limits=settings.limits), Host(catalog)
+        )
+
+    def open(self) -> None:
+        """Claim the workspace and take up the line of runs where the last app left it.
+
+        Raises:
+            WrongState: another app works on this workspace.
+        """
+        self.workspace.lock()
+        self.runs.open()
+
+    def close(self) -> None:
+        """Let go of everything but the workers, which go on."""
+        self.runs.close()
+        self.host.release()
+        self.workspace.unlock()
+
+    def prepare(self) -> None:
+        """Begin in the background what the first dataset will need; importing the tokenizers' library alone takes seconds."""
+        threading.Thread(target=lambda: template.load_tokenizer(self.catalog.resolve(STARTER)), name="prepare", daemon=True).start()
+
+    def hardware(self) -> dict[str, Any]:
+        """`playground.system.machine`, measured once."""
+        return _machine()
+
+    # dataset -> what the model reads
+
+    def map_dataset(self, owner: str, dataset_id: str, settings: dict[str, Any] | None = None, *, model: str = STARTER) -> dict[str, Any]:
+        """Choose task and columns, and report what the model will read: see `/map_dataset` in the programming interface."""
+        mapped = self.datasets.map(owner, dataset_id, settings or {})
+        return self._mapping_report(mapped, model)
+
+    def _mapping_report(self, mapped: Mapped, model: str) -> dict[str, Any]:
+        ref = self.catalog.resolve(model)
+        tokenizer = template.load_tokenizer(ref)
+        train = mapped.conversations.train
+        sample = train[:: max(1, len(train) // TOKEN_SAMPLE)][:TOKEN_SAMPLE]
+        lengths = sorted(len(one.ids) + one.cut for one in template.encode_many(tokenizer, sample, ref.window))
+        over = sum(length > ref.window for length in lengths)
+        first = self._reading(train[0], model)
+        return {
+            "task": mapped.task,
+            "columns": mapped.columns,
+            "instruction": mapped.instruction,
+            "system": mapped.system,
+            "label_names": mapped.label_names,
+            "split": mapped.split,
+            "seed": mapped.seed,
+            "guessed": list(mapped.guessed),
+            "rows": dict(mapped.rows),
+            "dropped": dict(mapped.dropped),
+            "warnings": list(mapped.warnings),
+            "example": {"pieces": [[text, trained] for text, trained in first.pieces], "tokens": first.tokens, "cut": first.cut},
+            "tokens": {
+                "median": int(median(lengths)),
+                "p95": lengths[min(len(lengths) - 1, int(len(lengths) * 0.95))],
+                "max": lengths[-1],
+                "over_limit": round(over * len(train) / len(sample)),
+                "window": ref.window,
+                "measured_rows": len(sample),
+            },
+        }
+
+    def read_example(self, owner: str, dataset_id: str, number: int, *, model: str = STARTER) -> Reading:
+        """Example `number` of the training part (counted from 0, going round), exactly as the model will read it."""
+        train = self.datasets.splits(owner, dataset_id).train
+        if not train:
+            raise MappingError("There is no example to learn from. Choose other columns.")
+        return self._reading(train[number % len(train)], model)
+
+    def _reading(self, example: Conversation, model: str) -> Reading:
+        ref = self.catalog.resolve(model)
+        tokenizer = template.load_tokenizer(ref)
+        encoded = template.encode(tokenizer, example, ref.window)
+        return Reading(template.pieces(tokenizer, encoded), len(encoded.ids), encoded.cut)
+
+    # dataset -> run
+
+    def start_run(self, owner: str, dataset_id: str, settings: dict[str, Any] | None = None) -> str:
+        """Put a run in line that learns from a dataset as it is mapped now; gives its id."""
+        info = self.datasets.info(owner, dataset_id)
+        splits = self.datasets.splits(owner, dataset_id)
+        return self.runs.start(owner, dataset_id=dataset_id, dataset_name=info["name"], splits=splits, settings=dict(settings or {}))
+
+    # run -> answers
+
+    def compare(
+        self, owner: str, prompt: str | list[dict[str, str]], run_id: str, settings: dict[str, Any] | None = None
+    ) -> Iterator[dict[str, dict[str, Any]]]:
+        """Answer one prompt by the base and by a run, side by side: see `/compare` in the programming interface.
+
+        Raises:
+            PromptError: an empty or far too long prompt, or messages of a wrong shape.
+            SettingsError: unknown settings or values out of range.
+        """
+        options = dict(settings or {})
+        own = {key: options.pop(key) for key in ("system", "use_template") if key in options}
+        if not isinstance(own.get("system", ""), str) or not isinstance(own.get("use_template", True), bool):
+            raise SettingsError("The setting system is a text and use_template is true or false.")
+        generation = GenerationSettings.from_dict(options, self.settings.limits, also=("system", "use_template"))
+        adapter = self.runs.adapter(owner, run_id)
+        question = self._question(prompt, adapter, **own)
+        ref = adapter.model
+        panes = [Pane("base", ref, adapter.quantised, None, question), Pane("tuned", ref, adapter.quantised, adapter, question)]
+        for states in self.host.stream(panes, generation):
+            yield {key: {**vars(state), "model": ref.id, "quantised": adapter.quantised} for key, state in states.items()}
+
+    def _question(
+        self, prompt: str | list[dict[str, str]], adapter: AdapterRef, system: str | None = None, use_template: bool = True
+    ) -> Conversation:
+        """What both panes read: a bare question is put as the run was taught to expect it."""
+        if isinstance(prompt, str):
+            if not prompt.strip():
+                raise PromptError("There is no question yet. Write one, then send it.")
+            if len(prompt) > self.settings.limits.prompt_characters:
+                raise PromptError(
+                    "The question has {n:,} characters; at most {limit:,} can be read. Shorten it.",
+                    n=len(prompt),
+                    limit=self.settings.limits.prompt_characters,
+                )
+            opening = system if system is not None else (adapter.system if use_template else "")
+            return conversation(ask(adapter.instruction, prompt) if use_template else prompt, system=opening)
+        try:
+            turns = tuple(Message(turn["role"], turn["content"]) for turn in prompt)  # type: ignore[arg-type]
+        except (TypeError, KeyError) as error:
+            raise PromptError("A conversation is a list of messages, each with a role and a content.") from error
+        if not turns or any(t.role not in ("system", "user", "assistant") or not isinstance(t.content, str) for t in turns):
+            raise PromptError("A conversation is a list of messages whose roles are system, user or assistant.")
+        if sum(len(t.content) for t in turns) > self.settings.limits.prompt_characters:
+            raise PromptError("The conversation is too long. Start a new one.")
+        return Conversation(((Message("system", system),) if system else ()) + turns)
+
+    def warm(self, owner: str, run_id: str) -> None:
+        """Begin to load the base of a run in the background, so that the first answer comes sooner."""
+        adapter = self.runs.adapter(owner, run_id)
+        self.host.warm(adapter.model, adapter.quantised)
+
+    def model_name(self, run: Run | None = None) -> str:
+        """The name of a run's model, or of the one that a new run will take."""
+        wanted = run.model if run else STARTER
+        return next((one.name for one in self.catalog.list() if one.id == wanted), wanted)
+
+    def examples(self, owner: str, run_id: str, limit: int = 6) -> list[tuple[str, str]]:
+        """(question, right answer) pairs that this run never saw, without the instruction that it was taught with.
+
+        Raises:
+            NotFound: no such run.
+        """
+        folder = self.workspace.find("runs", run_id, owner)
+        before, _, after = ask(self.runs.adapter(owner, run_id).instruction, SLOT).partition(SLOT)
+        unseen = [part for part in ("test", "validation") if (folder / "data" / f"{part}.jsonl").stat().st_size]
+        pairs = []
+        for one in islice(conversations(folder / "data" / f"{unseen[0]}.jsonl"), limit) if unseen else ():
+            text = one.prompt[-1].content.removeprefix(before).removesuffix(after)
+            pairs.append((text, one.completion[-1].content))
+        return pairs
+
+    def newest(self, owner: str) -> tuple[str | None, str | None]:
+        """(dataset id, run id) that a page opens with: what this owner worked on last."""
+        datasets, runs = self.datasets.list(owner), self.runs.list(owner)
+        return (datasets[0]["dataset_id"] if datasets else None, runs[0].run_id if runs else None)
+
+    def dataset(self, owner: str, dataset_id: str | None) -> dict[str, Any] | None:
+        """What is known of a dataset; None where it is gone, which a page that was open for long may not know yet."""
+        try:
+            return self.datasets.info(owner, dataset_id) if dataset_id else None
+        except NotFound:
+            return None

@@ -1,0 +1,136 @@
+"""The programming interface: what a person can do by clicking, a program can do by name (`gradio_client`).
+
+Names, arguments and keys are a contract. No `from __future__ import annotations` here: Gradio reads the types to describe the endpoints.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from playground.errors import InputError
+from playground.ui.errors import owner_of, told
+from playground.ui.i18n import DEFAULT
+from playground.ui.page import Page
+
+Settings = dict[str, Any] | None
+Owner = str | None
+
+
+def build(page: Page) -> None:
+    """Register every endpoint. `owner` is the key that a shared playground's page shows; on one's own machine it is left out."""
+    services, settings = page.services, page.services.settings
+
+    def who(key: Owner) -> str:
+        return owner_of(settings, key)
+
+    def telling() -> Any:
+        return told(page.texts, DEFAULT)
+
+    def list_samples() -> list:
+        """List the sample datasets that lie in the box: name, kind, rows and description of each."""
+        with telling():
+            return services.datasets.samples()
+
+    def import_dataset(file: str | None, sample: str | None = None, options: Settings = None, owner: Owner = None) -> dict:
+        """Read a table (CSV, TSV, JSON, JSON Lines, Parquet, Excel) or take a sample by name; says what was understood.
+
+        `options` may set format, encoding, delimiter, header or sheet where the guess is wrong.
+        """
+        with telling():
+            if bool(file) == bool(sample):
+                raise InputError("Give either a file or the name of a sample.")
+            if sample:
+                return services.datasets.import_sample(who(owner), sample, options)
+            return services.datasets.import_file(who(owner), Path(file or ""), Path(file or "").name, options)
+
+    def list_datasets(owner: Owner = None) -> list:
+        """List one's datasets, newest first."""
+        with telling():
+            return services.datasets.list(who(owner))
+
+    def delete_dataset(dataset_id: str, owner: Owner = None) -> dict:
+        """Delete a dataset. Runs that learnt from it keep their own copy of the examples."""
+        with telling():
+            services.datasets.delete(who(owner), dataset_id)
+            return {"dataset_id": dataset_id, "deleted": True}
+
+    def preview_dataset(dataset_id: str, offset: int = 0, limit: int = 20, owner: Owner = None) -> dict:
+        """Rows `offset` to `offset + limit` of a dataset: columns, rows and the total."""
+        with telling():
+            return services.datasets.preview(who(owner), dataset_id, offset, limit)
+
+    def map_dataset(dataset_id: str, settings: Settings = None, owner: Owner = None) -> dict:
+        """Choose what is to be learnt: task, columns, instruction, system prompt, label names, split, seed.
+
+        What is left out is guessed and reported. Gives one example exactly as the model reads it, lengths in tokens, and the rows in
+        each part.
+        """
+        with telling():
+            return services.map_dataset(who(owner), dataset_id, settings)
+
+    def list_models() -> list:
+        """List the models that can be taught: id, name, parameters, whether it can be had here, and if not, why."""
+        with telling():
+            return [
+                {"id": m.id, "name": m.name, "parameters": m.parameters, "available": m.available, "reason": str(m.reason or "")}
+                for m in services.catalog.list()
+            ]
+
+    def start_run(dataset_id: str, settings: Settings = None, owner: Owner = None) -> dict:
+        """Put a training run in line. `settings` carry the names of TRL and PEFT; what is left out is chosen and explained."""
+        with telling():
+            return {"run_id": services.start_run(who(owner), dataset_id, settings)}
+
+    def get_run(run_id: str, owner: Owner = None) -> dict:
+        """Where a run stands: state, step, losses, seconds left, memory, settings with reasons, and the error if it failed."""
+        with telling():
+            return services.runs.get(who(owner), run_id).to_dict()
+
+    def get_metrics(run_id: str, since_step: int = 0, owner: Owner = None) -> list:
+        """The curve of a run from a step on: loss, eval_loss, learning_rate, grad_norm, tokens and time at each step."""
+        with telling():
+            return services.runs.metrics(who(owner), run_id, since_step)
+
+    def stop_run(run_id: str, owner: Owner = None) -> dict:
+        """Stop a run after its present step and keep what it learnt."""
+        with telling():
+            return services.runs.stop(who(owner), run_id).to_dict()
+
+    def cancel_run(run_id: str, owner: Owner = None) -> dict:
+        """Stop a run and throw away what it learnt."""
+        with telling():
+            return services.runs.cancel(who(owner), run_id).to_dict()
+
+    def list_runs(owner: Owner = None) -> list:
+        """List one's runs, newest first, each as `get_run` gives it."""
+        with telling():
+            return [run.to_dict() for run in services.runs.list(who(owner))]
+
+    def delete_run(run_id: str, owner: Owner = None) -> dict:
+        """Delete a run that has ended, with everything it learnt; gives the run as it last was."""
+        with telling():
+            last = services.runs.get(who(owner), run_id).to_dict()
+            services.runs.delete(who(owner), run_id)
+            return last | {"deleted": True}
+
+    def compare(prompt: str | list, run_id: str, settings: Settings = None, owner: Owner = None) -> Iterator[dict]:
+        """Answer one prompt (a text, or a list of messages) by the base and by a run; a stream whose last item is whole.
+
+        `settings`: max_new_tokens, temperature, top_p, top_k, repetition_penalty, stop, seed, system, use_template.
+        """
+        with telling():
+            yield from services.compare(who(owner), prompt, run_id, settings)
+
+    plain: list[Callable[..., Any]] = [list_samples, list_datasets, delete_dataset, preview_dataset, map_dataset, list_models, start_run]
+    plain += [get_run, get_metrics, stop_run, cancel_run, list_runs, delete_run]
+    for endpoint in plain:
+        gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+    gr.api(compare, api_name="compare", concurrency_id="model")
+    # a file needs a component to arrive through
+    file, sample, options = gr.File(visible=False), gr.Textbox(visible=False), gr.JSON(visible=False)
+    owner, result = gr.Textbox(visible=False), gr.JSON(visible=False)
+    gr.Button(visible=False).click(
+        import_dataset, [file, sample, options, owner], result, api_name="import_dataset", concurrency_limit=4, show_progress="hidden"
+    )

@@ -1,0 +1,141 @@
+"""The page as a whole: the strip that says where one stands, the tabs, and the wiring between them."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import gradio as gr
+
+from playground.services import Services
+from playground.training.record import Run
+from playground.ui import api
+from playground.ui.errors import Visitor, handlers
+from playground.ui.formatting import Say, megabytes, strip
+from playground.ui.i18n import Texts
+from playground.ui.page import Page
+from playground.ui.tabs import chat, dataset, train
+from playground.ui.theme import theme
+from playground.workspace import write_bytes
+
+SECRET = "browser-secret"  # noqa: S105 - a file's name
+HOUR = 3600
+TICK = 1.0  # seconds
+
+
+def build_app(services: Services) -> gr.Blocks:
+    """All tabs and endpoints over one set of services."""
+    settings = services.settings
+    texts = Texts(settings.assets / "locales")
+    with gr.Blocks(title=texts.say("app.title"), analytics_enabled=False, delete_cache=(HOUR, 6 * HOUR), fill_width=True) as app:
+        page = Page(
+            services,
+            texts,
+            handlers(settings, texts),
+            gr.BrowserState("", storage_key="playground-owner", secret=browser_secret(services)),
+            gr.State(None),
+            gr.State(None),
+            gr.Timer(TICK, active=False),
+        )
+        with gr.Row(elem_id="strip", equal_height=True):
+            gr.Markdown(texts.label("app.title"), elem_id="brand")
+            standing = gr.HTML(elem_id="standing")
+            following = gr.Button(texts.label("next.sample"), variant="primary", size="md", elem_id="next", min_width=190, scale=0)
+        with gr.Tabs(elem_id="tabs") as tabs:
+            dataset.build(page)
+            train_tab = train.build(page)
+            chat.build(page)
+        where = gr.State("sample")
+        _wire(app, page, tabs, standing, following, where, train_tab)
+        api.build(page)
+    app.texts = texts  # launch() needs the locales
+    return app
+
+
+def _wire(
+    app: gr.Blocks, page: Page, tabs: gr.Tabs, standing: gr.HTML, following: gr.Button, where: gr.State, train_tab: train.TrainTab
+) -> None:
+    services, on = page.services, page.handler
+
+    def greet(key: str | None) -> str:
+        """In shared mode a browser's key is its proof of ownership; it is made on the first visit."""
+        return key or secrets.token_urlsafe(24)
+
+    def arrive(visitor: Visitor) -> tuple[str | None, str | None]:
+        services.prepare()
+        return services.newest(visitor.owner)
+
+    def stand(visitor: Visitor, dataset_id: str | None, run_id: str | None) -> tuple[Any, Any, str]:
+        """Where one stands, and the next step as one button."""
+        say = page.say_in(visitor.language)
+        datasets = {d["dataset_id"]: d for d in services.datasets.list(visitor.owner)}
+        runs = services.runs.list(visitor.owner)
+        chosen, run = datasets.get(dataset_id), next((r for r in runs if r.run_id == run_id), None)
+        parts = [
+            (say("strip.dataset"), say("strip.rows", name=chosen["name"], rows=chosen["rows"]) if chosen else say("strip.none_dataset")),
+            (say("strip.run"), standing_of(run, chosen, say) if run else say("strip.none_run")),
+            (say("strip.model"), f"{services.model_name(run)} · {hardware(services, say)}"),
+        ]
+        if chosen is None:
+            step = "sample"
+        elif run is None or (run.dataset_id != dataset_id and run.finished):
+            step = "train"
+        else:
+            step = "chat" if run.finished and run.has_adapter else "train" if run.finished else "watch"
+        return strip(parts), gr.Button(page.texts.say(f"next.{step}", visitor.language)), step
+
+    def go_on(visitor: Visitor, step: str, dataset_id: str | None) -> tuple[Any, Any]:
+        if step == "sample":
+            samples = services.datasets.samples()
+            return gr.Tabs(selected="dataset"), services.datasets.import_sample(visitor.owner, samples[0]["name"])["dataset_id"]
+        return gr.Tabs(selected="chat" if step == "chat" else "train"), dataset_id
+
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+    known = app.load(greet, page.owner, page.owner, **quiet)
+    arrived = known.then(on(arrive), page.owner, [page.dataset_id, page.run_id], **quiet)
+    arrived.then(train_tab.open, train_tab.inputs, train_tab.outputs, **quiet)
+    inputs, outputs = [page.owner, page.dataset_id, page.run_id], [standing, following, where]
+    arrived.then(on(stand), inputs, outputs, **quiet)
+    gr.on([page.dataset_id.change, page.run_id.change, page.timer.tick], on(stand), inputs, outputs, **quiet)
+    following.click(on(go_on), [page.owner, where, page.dataset_id], [tabs, page.dataset_id], **quiet)
+
+
+def standing_of(run: Run, dataset: dict[str, Any] | None, say: Say) -> str:
+    """A run in one phrase; the dataset's name is not said twice."""
+    name = run.name.removeprefix(dataset["name"]).strip() if dataset else run.name
+    loss = [say("strip.loss", loss=run.loss)] if run.loss is not None else []
+    return " · ".join([name or run.name, say(f"state.{run.state}"), *loss])
+
+
+def hardware(services: Services, say: Say) -> str:
+    """What this machine has, in one phrase."""
+    found = services.hardware()
+    gpu = f"{found['gpu']} ({megabytes(found['gpu_memory_mb'])})" if found["gpu"] else say("app.no_gpu")
+    return say("app.machine", cores=found["cores"], memory=megabytes(found["memory_mb"]), gpu=gpu)
+
+
+def browser_secret(services: Services) -> str:
+    """The key that encrypts what a browser keeps for us; the same after a restart, so that nobody loses their data."""
+    path = services.workspace.home / SECRET
+    if not path.exists():
+        write_bytes(path, secrets.token_urlsafe(32).encode())
+        path.chmod(0o600)
+    return path.read_text("utf-8")
+
+
+def launch(app: gr.Blocks, services: Services, *, open_browser: bool) -> None:
+    """Serve the page until interrupted. Address and port are Gradio's own settings; a free port is found from 7860 on."""
+    assets = services.settings.assets
+    app.queue(max_size=200, default_concurrency_limit=8).launch(
+        inbrowser=open_browser,
+        theme=theme(),
+        css_paths=[assets / "style.css"],
+        i18n=app.texts.gradio,
+        max_file_size=services.settings.limits.upload_bytes,
+        ssr_mode=False,
+        run_history=False,
+        footer_links=["api"],
+        blocked_paths=[str(services.workspace.home)],
+        mcp_server=False,
+        share=False,
+    )

@@ -1,0 +1,95 @@
+"""Lines over steps, drawn as SVG and HTML by ourselves: `gr.LinePlot` fixes its set of lines at the first update and cannot label them.
+
+Numbers and our own texts only; every text is escaped. Shapes stretch with the page, letters do not. Knows neither runs nor languages.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+Point = tuple[float, float]
+TICKS = 5
+LABEL_GAP = 0.09  # share of the height that one label at a line's end takes
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: its name, its points by rising step, and its class in style.css, which gives colour and weight. `end` labels its end."""
+
+    name: str
+    points: Sequence[Point]
+    kind: str
+    end: bool = True
+
+
+def nice_ticks(low: float, high: float, count: int = TICKS) -> list[float]:
+    """Round values that cover a range: multiples of 1, 2 or 5 times a power of ten (Heckbert, "Nice Numbers", Graphics Gems, 1990)."""
+    span = max(high - low, max(abs(low), abs(high)) * 1e-6) or 1.0
+    raw = span / max(1, count - 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
+    first = math.floor(low / step)
+    last = max(first + 1, math.ceil(high / step))
+    return [n * step for n in range(first, last + 1)]
+
+
+def draw(
+    lines: Sequence[Line], *, x_title: str, y_title: str, mark: Point | None = None, mark_name: str = "", x_max: float | None = None
+) -> str:
+    """The chart as HTML. `mark` is a point to be shown as best; `x_max` keeps the whole run's width from the first step on."""
+    shown = [line for line in lines if line.points]
+    if not shown:
+        return ""
+    values = [y for line in shown for _, y in line.points if math.isfinite(y)]
+    ys = nice_ticks(min(0.0, *values) if min(values) < 0.4 * max(values) else min(values), max(values))
+    right = max([x_max or 0, 1, *(x for line in shown for x, _ in line.points)])
+    xs = [x for x in nice_ticks(0, right, 8) if x <= right and x == int(x)]
+
+    def place(point: Point) -> Point:
+        return point[0] / right * 100, (ys[-1] - point[1]) / (ys[-1] - ys[0]) * 100
+
+    grid = "".join(f'<line x1="0" x2="100" y1="{y:.2f}" y2="{y:.2f}"/>' for _, y in (place((0, v)) for v in ys))
+    paths = "".join(_path(line, [place(p) for p in line.points if math.isfinite(p[1])]) for line in shown)
+    y_labels = "".join(f'<span style="top:{place((0, v))[1]:.2f}%">{_number(v)}</span>' for v in ys)
+    x_labels = "".join(f'<span style="left:{place((v, 0))[0]:.2f}%">{int(v):,}</span>' for v in xs)
+    dot = ""
+    if mark is not None:
+        x, y = place(mark)
+        dot = f'<i class="mark" style="left:{x:.2f}%;top:{y:.2f}%" title="{escape(mark_name)}"></i>'
+    described = "; ".join(f"{line.name}: {line.points[0][1]:.3f} → {line.points[-1][1]:.3f}" for line in shown)
+    legend = "".join(f'<span class="{escape(line.kind)}"><i></i>{escape(line.name)}</span>' for line in shown)
+    parts = (
+        f'<figure class="curve" role="img" aria-label="{escape(y_title)}. {escape(described)}"><figcaption>{escape(y_title)}</figcaption>',
+        f'<div class="plot"><div class="ys" aria-hidden="true">{y_labels}</div><div class="area">',
+        f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true"><g class="grid">{grid}</g>{paths}</svg>{dot}</div>',
+        f'<div class="ends" aria-hidden="true">{_ends(shown, place)}</div></div>',
+        f'<div class="xs" aria-hidden="true">{x_labels}</div><div class="xt">{escape(x_title)}</div>',
+        f'<div class="legend" aria-hidden="true">{legend}</div></figure>',
+    )
+    return "".join(parts)
+
+
+def _path(line: Line, points: list[Point]) -> str:
+    if len(points) == 1:  # one point has no length; a short dash shows it
+        (x, y) = points[0]
+        points = [(max(0.0, x - 0.4), y), (min(100.0, x + 0.4), y)]
+    data = " ".join(f"{x:.2f},{y:.2f}" for x, y in points)
+    return f'<polyline class="{escape(line.kind)}" points="{data}"/>'
+
+
+def _ends(lines: Sequence[Line], place: Callable[[Point], Point]) -> str:
+    """Labels beside the lines' last points, pushed apart where they would overlap."""
+    wanted = sorted(((place(line.points[-1])[1] / 100, line) for line in lines if line.end), key=lambda pair: pair[0])
+    labels, floor = [], -1.0
+    for y, line in wanted:
+        floor = max(y, floor + LABEL_GAP)
+        value = f"{line.points[-1][1]:.2f}"
+        labels.append(f'<span class="{escape(line.kind)}" style="top:{floor * 100:.2f}%"><b>{value}</b> {escape(line.name)}</span>')
+    return "".join(labels)
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}"

@@ -1,0 +1,106 @@
+"""Values into words and tables for the page: pure functions, no Gradio, no services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from html import escape
+from typing import Any
+
+Say = Callable[..., str]  # a locale key and its values -> a sentence
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab_character", "|": "pipe"}
+PREVIEW_CHARACTERS = 300
+
+
+def duration(seconds: float | None) -> str:
+    """`75` -> `1 min 15 s`; a dash where it is not known."""
+    if seconds is None or seconds != seconds:
+        return "–"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def megabytes(mb: float | None) -> str:
+    """`2048` -> `2.0 GB`."""
+    return "–" if mb is None else f"{mb / 1024:.1f} GB" if mb >= 1024 else f"{mb:.0f} MB"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def parameters(count: int | None) -> str:
+    """`8032512` -> `8.0 M`."""
+    if not count:
+        return ""
+    return f"{count / 1e9:.1f} B" if count >= 1e9 else f"{count / 1e6:.1f} M"
+
+
+def when(timestamp: float | None) -> str:
+    return datetime.fromtimestamp(timestamp).strftime("%Y-%m-%d %H:%M") if timestamp else "–"
+
+
+def plain(text: str) -> str:
+    """Text from data, safe inside Markdown and HTML: every character with a meaning there is escaped, lines are joined."""
+    one_line = " ".join(str(text).split())
+    return "".join(f"&#{ord(c)};" if c in "\\`*_{}[]()#+-.!|<>&\"'~$:/@" else c for c in one_line)
+
+
+def shorten(value: Any, characters: int = PREVIEW_CHARACTERS) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= characters else text[: characters - 1] + "…"
+
+
+def understood(info: dict[str, Any], say: Say) -> str:
+    """One line of Markdown on what was read, then one for each thing left out or to be known."""
+    read = info["read_as"]
+    details = ""
+    if read.get("encoding"):
+        details += say("dataset.encoding", encoding=plain(read["encoding"]))
+    if read.get("delimiter"):
+        name = DELIMITERS.get(read["delimiter"])
+        details += say("dataset.delimiter", delimiter=say(f"dataset.{name}") if name else plain(repr(read["delimiter"])))
+    if read.get("sheet"):
+        details += say("dataset.sheet", sheet=plain(read["sheet"]))
+    if read.get("header") is not None and read.get("delimiter"):
+        details += say("dataset.header") if read["header"] else say("dataset.no_header")
+    line = say(
+        "dataset.read",
+        name=plain(info["name"]),
+        format=plain(str(read.get("format", "")).upper()),
+        details=details,
+        rows=info["rows"],
+        columns=len(info["columns"]),
+    )
+    left_out = [say("dataset.dropped", rows=rows, reason=plain(reason)) for reason, rows in info.get("dropped", {}).items() if rows]
+    return "\n\n".join([line, *(f"- {note}" for note in [*left_out, *map(plain, info.get("warnings", []))])])
+
+
+def column_rows(columns: Iterable[dict[str, Any]]) -> list[list[str]]:
+    return [[c["name"], c["type"], f"{c['missing']:,}", f"{c['unique']:,}", shorten(c["example"], 60)] for c in columns]
+
+
+def mapping_notes(report: dict[str, Any], say: Say) -> str:
+    """The split, the lengths and what cannot be used, as Markdown."""
+    tokens = report["tokens"]
+    lines = [say("mapping.split", **report["rows"]), say("mapping.tokens", **{k: tokens[k] for k in ("median", "max", "window")})]
+    if tokens["over_limit"]:
+        lines.append(say("mapping.over", n=tokens["over_limit"]))
+    lines += [say("mapping.dropped", n=n, reason=plain(reason)) for reason, n in report["dropped"].items() if n]
+    return "\n\n".join([*lines, *map(plain, report["warnings"])])
+
+
+def cards(figures: Sequence[tuple[str, str]]) -> str:
+    """A row of figures as HTML; labels and values are escaped."""
+    cells = "".join(f"<div><dt>{escape(label)}</dt><dd>{escape(value)}</dd></div>" for label, value in figures)
+    return f'<dl class="figures">{cells}</dl>'
+
+
+def strip(parts: Sequence[tuple[str, str]]) -> str:
+    """Where one stands, as HTML; labels and values are escaped."""
+    cells = "".join(f"<span><b>{escape(label)}</b> {escape(value)}</span>" for label, value in parts)
+    return f'<div class="standing" role="status">{cells}</div>'

@@ -1,0 +1,175 @@
+"""The right half of the Dataset tab: task, columns, names of groups, split, and one example as the model will read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from playground.errors import PlaygroundError
+from playground.ui.errors import Visitor
+from playground.ui.formatting import mapping_notes, plain
+from playground.ui.page import Page
+from playground.ui.theme import TUNED
+
+TASKS = ("instruction", "classification", "summarization")
+
+
+@dataclass(frozen=True)
+class MappingPanel:
+    """`open(visitor, dataset_id)` fills `outputs` when another dataset is chosen."""
+
+    open: Callable[..., list[Any]]
+    outputs: list[Any]
+    example: gr.HighlightedText
+
+
+def build(page: Page) -> MappingPanel:
+    services, label, on = page.services, page.label, page.handler
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+
+    gr.Markdown(label("mapping.title"))
+    task = gr.Radio(
+        [(label(f"mapping.{t}_task"), t) for t in TASKS], label=label("mapping.task"), info=label("mapping.task_info"), elem_id="task"
+    )
+    with gr.Row():
+        prompt = gr.Dropdown(label=label("mapping.prompt"), info=label("mapping.prompt_info"), min_width=150, elem_id="prompt-column")
+        answer = gr.Dropdown(label=label("mapping.answer"), info=label("mapping.answer_info"), min_width=150, elem_id="answer-column")
+    names = gr.Dataframe(
+        label=label("mapping.labels"),
+        interactive=True,
+        static_columns=[0],
+        column_count=2,
+        max_height=260,
+        visible=False,
+        elem_id="label-names",
+    )
+    failed = gr.Markdown(visible=False, elem_classes="failed", elem_id="mapping-failed")
+    example = gr.HighlightedText(
+        label=label("mapping.example"),
+        color_map={"learnt": TUNED},
+        show_inline_category=False,
+        show_whitespaces=False,
+        elem_id="example",
+    )
+    with gr.Row():
+        gr.Markdown(label("mapping.example_info"), elem_classes="hint")
+        another = gr.Button(label("mapping.another"), size="sm", min_width=140)
+    notes = gr.Markdown(elem_id="mapping-notes")
+    with gr.Accordion(label("mapping.more"), open=False):
+        context = gr.Dropdown(label=label("mapping.context"), info=label("mapping.context_info"))
+        instruction = gr.Textbox(label=label("mapping.instruction"), info=label("mapping.instruction_info"), lines=2)
+        system = gr.Textbox(label=label("mapping.system"), info=label("mapping.system_info"), lines=2)
+        with gr.Row():
+            validation = gr.Slider(0, 0.5, 0.1, step=0.05, label=label("mapping.validation"), info=label("mapping.validation_info"))
+            test = gr.Slider(0, 0.5, 0.1, step=0.05, label=label("mapping.test"), info=label("mapping.test_info"))
+            seed = gr.Number(42, precision=0, label=label("mapping.seed"), info=label("mapping.seed_info"))
+    position = gr.State(0)
+
+    controls = [task, prompt, answer, context, names, instruction, system, validation, test, seed]
+    results = [example, notes, failed, position]
+
+    def pieces(shown: list[Any]) -> list[tuple[str, str | None]]:
+        return [(text, "learnt" if trained else None) for text, trained in shown]
+
+    def result(visitor: Visitor, dataset_id: str, settings: dict[str, Any]) -> tuple[dict[str, Any] | None, list[Any]]:
+        try:
+            report = services.map_dataset(visitor.owner, dataset_id, settings)
+        except PlaygroundError as error:
+            sentence = plain(page.texts.sentence(error.sentence, visitor.language))
+            return None, [None, "", gr.update(value=f"**{sentence}**", visible=True), 0]
+        say = page.say_in(visitor.language)
+        return report, [pieces(report["example"]["pieces"]), mapping_notes(report, say), gr.update(visible=False), 0]
+
+    def open_mapping(visitor: Visitor, dataset_id: str | None) -> list[Any]:
+        """Fill every control from the saved mapping, or from a guess."""
+        info = services.dataset(visitor.owner, dataset_id)
+        if info is None:
+            return [gr.skip()] * (len(controls) + len(results))
+        report, shown = result(visitor, info["dataset_id"], dict(info.get("mapping") or {}))
+        columns = [c["name"] for c in info["columns"]]
+        none = page.texts.say("mapping.none", visitor.language)
+        if report is None:
+            choice = gr.update(choices=columns, value=None)
+            extra = gr.update(choices=[(none, ""), *columns], value="")
+            return [gr.update(value="instruction"), choice, choice, extra, gr.update(visible=False), *[gr.skip()] * 5, *shown]
+        chosen, split = report["columns"], report["split"]
+        return [
+            report["task"],
+            gr.update(choices=columns, value=chosen.get("prompt")),
+            gr.update(choices=columns, value=chosen.get("answer")),
+            gr.update(choices=[(none, ""), *columns], value=chosen.get("context") or ""),
+            label_table(visitor, report),
+            report["instruction"],
+            report["system"],
+            split["validation"],
+            split["test"],
+            report["seed"],
+            *shown,
+        ]
+
+    def label_table(visitor: Visitor, report: dict[str, Any]) -> Any:
+        if report["task"] != "classification":
+            return gr.Dataframe(visible=False)
+        heads = [page.texts.say(f"mapping.label_{k}", visitor.language) for k in ("value", "name")]
+        return gr.Dataframe([[value, name] for value, name in report["label_names"].items()], headers=heads, visible=True)
+
+    def choose(visitor: Visitor, dataset_id: str | None, *values: Any) -> list[Any]:
+        """Save what was chosen. A new task or answer column means new groups and a new instruction, so those are guessed afresh."""
+        if not dataset_id:
+            return [gr.skip()] * (2 + len(results))
+        settings = chosen_settings(*values)
+        former = services.datasets.info(visitor.owner, dataset_id).get("mapping") or {}
+        columns = former.get("columns", {})
+        if settings["task"] != former.get("task") or settings["columns"].get("answer") != columns.get("answer"):
+            settings = {k: v for k, v in settings.items() if k not in ("label_names", "instruction")}
+        elif settings["instruction"] == former.get("instruction") and settings["label_names"] != former.get("label_names"):
+            settings.pop("instruction")  # it names the groups, and those have new names
+        report, shown = result(visitor, dataset_id, settings)
+        if report is None:
+            return [gr.skip(), gr.skip(), *shown]
+        return [label_table(visitor, report), report["instruction"], *shown]
+
+    def show_another(visitor: Visitor, dataset_id: str | None, number: int) -> tuple[Any, int]:
+        if not dataset_id:
+            return gr.skip(), 0
+        reading = services.read_example(visitor.owner, dataset_id, number + 1)
+        return pieces(reading.pieces), number + 1
+
+    changes = [c.input for c in (task, prompt, answer, context, names)]
+    changes += (
+        [c.submit for c in (instruction, system, seed)] + [c.blur for c in (instruction, system, seed)] + [validation.release, test.release]
+    )
+    gr.on(
+        changes, on(choose), [page.owner, page.dataset_id, *controls], [names, instruction, *results], **quiet, trigger_mode="always_last"
+    )
+    another.click(on(show_another), [page.owner, page.dataset_id, position], [example, position], **quiet)
+    return MappingPanel(open_mapping, [*controls, *results], example)
+
+
+def chosen_settings(
+    task: str | None,
+    prompt: str | None,
+    answer: str | None,
+    context: str | None,
+    names: Any,
+    instruction: str,
+    system: str,
+    validation: float,
+    test: float,
+    seed: float | None,
+) -> dict[str, Any]:
+    """The settings of `/map_dataset` that the controls stand for; `names` is a pandas table of two columns."""
+    columns = {"prompt": prompt, "answer": answer, "context": context}
+    pairs = names.values.tolist() if names is not None and task == "classification" else []
+    return {
+        "task": task or "instruction",
+        "columns": {role: column for role, column in columns.items() if column},
+        "label_names": {str(value): str(name).strip() or str(value) for value, name in pairs if str(value).strip()},
+        "instruction": instruction or "",
+        "system": system or "",
+        "split": {"validation": float(validation or 0), "test": float(test or 0)},
+        "seed": int(seed) if seed is not None else 42,
+    }

@@ -1,0 +1,220 @@
+"""Train tab: one button, then the curve takes the stage. The run lives in its own process; this page only reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from playground.errors import NotFound
+from playground.training.config import PRESETS
+from playground.training.record import Run
+from playground.ui import charts
+from playground.ui.errors import Visitor
+from playground.ui.formatting import Say, cards, duration, megabytes, number, parameters, plain, when
+from playground.ui.page import Page
+from playground.ui.tabs import settings_form
+
+
+@dataclass(frozen=True)
+class TrainTab:
+    tab: gr.Tab
+    open: Any  # refreshes the whole tab; the page's load event calls it with `inputs` and `outputs`
+    inputs: list[Any]
+    outputs: list[Any]
+
+
+def build(page: Page) -> TrainTab:
+    services, label, on = page.services, page.label, page.handler
+
+    with gr.Tab(label("train.tab"), id="train") as tab:
+        empty = gr.Markdown(label("train.empty"), elem_classes="empty")
+        with gr.Row(equal_height=True, visible=False) as start_row:
+            model = gr.Dropdown(label=label("train.model"), info=label("train.model_info"), scale=3, min_width=220, elem_id="train-model")
+            preset = gr.Radio(
+                [(label(f"train.{name}"), name) for name in PRESETS],
+                value="balanced",
+                label=label("train.preset"),
+                info=label("train.preset_info"),
+                scale=3,
+                min_width=260,
+                elem_id="preset",
+            )
+            train = gr.Button(label("train.button"), variant="primary", scale=2, min_width=180, elem_id="train-button")
+        with gr.Column(visible=False, elem_id="run-view") as view:
+            with gr.Row(equal_height=True):
+                told = gr.Markdown(elem_id="run-told")
+                stop = gr.Button(label("train.stop"), visible=False, scale=0, min_width=260, elem_id="stop-button")
+                cancel = gr.Button(label("train.cancel"), visible=False, scale=0, min_width=220, elem_id="cancel-button")
+            figures = gr.HTML(elem_id="run-figures")
+            chart = gr.HTML(elem_id="run-chart")
+            with gr.Accordion(label("train.log"), open=False, visible=False) as log_box:
+                log = gr.Textbox(show_label=False, lines=8, max_lines=16, interactive=False, container=False)
+            with gr.Row(equal_height=True):
+                run = gr.Dropdown(label=label("train.run"), info=label("train.run_info"), scale=5, elem_id="run-choice")
+                delete = gr.Button(label("train.delete"), size="sm", variant="secondary", visible=False, scale=1, min_width=150)
+                sure = gr.Button(label("train.delete_sure"), size="sm", variant="stop", visible=False, scale=1, min_width=150)
+            with gr.Accordion(label("train.runs"), open=False):
+                runs = gr.Dataframe(interactive=False, wrap=True, show_label=False, elem_id="runs-table")
+            with gr.Accordion(label("train.chosen"), open=False):
+                chosen = gr.Dataframe(interactive=False, wrap=True, show_label=False)
+        with gr.Accordion(label("train.settings"), open=False, visible=False) as settings_box:
+            own_model = gr.Textbox(label=label("train.model_own"), info=label("train.model_own_info"), max_lines=1)
+            fields = settings_form.build(page)
+        seen = gr.State("")
+    timer = page.timer
+
+    def show(visitor: Visitor, dataset_id: str | None, run_id: str | None, former: str) -> list[Any]:
+        """Everything below the button; nothing is sent when nothing changed."""
+        mine = services.runs.list(visitor.owner)
+        found = next((one for one in mine if one.run_id == run_id), None)
+        state = f"{dataset_id} {len(mine)} {_signature(found)} {[one.state for one in mine[:20]]}"
+        if state == former:
+            return [gr.skip()] * len(outputs)
+        say = page.say_in(visitor.language)
+        metrics = services.runs.metrics(visitor.owner, found.run_id) if found else []
+        active = found is not None and not found.finished
+        heads = [say(f"train.col_{key}") for key in ("name", "state", "method", "loss", "eval", "when")]
+        why = [say(f"train.col_{key}") for key in ("setting", "value", "why")]
+        return [
+            state,
+            gr.update(visible=not dataset_id and not mine),
+            gr.update(visible=bool(dataset_id)),
+            gr.update(visible=bool(dataset_id)),
+            gr.update(visible=bool(mine)),
+            status_sentence(found, metrics, say, page, visitor) if found else "",
+            cards(run_figures(found, say)) if found else "",
+            charts.draw_run(metrics, found.max_steps, say) if found else "",
+            gr.update(visible=active and found is not None and found.state in ("starting", "running")),
+            gr.update(visible=active),
+            gr.update(visible=found is not None and not active),
+            gr.update(visible=False),
+            gr.update(visible=bool(found and found.log_tail)),
+            found.log_tail if found else "",
+            gr.update(choices=[(run_label(one, say), one.run_id) for one in mine], value=found.run_id if found else None),
+            gr.Dataframe([run_row(one, say) for one in mine], headers=heads),
+            gr.Dataframe(setting_rows(found, page, visitor) if found else [], headers=why),
+            gr.Timer(active=any(not one.finished for one in mine)),
+        ]
+
+    outputs = [
+        seen,
+        empty,
+        start_row,
+        settings_box,
+        view,
+        told,
+        figures,
+        chart,
+        stop,
+        cancel,
+        delete,
+        sure,
+        log_box,
+        log,
+        run,
+        runs,
+        chosen,
+        timer,
+    ]
+    inputs = [page.owner, page.dataset_id, page.run_id, seen]
+
+    def models(visitor: Visitor) -> Any:
+        say = page.say_in(visitor.language)
+        choices = []
+        for one in services.catalog.list():
+            size = parameters(one.parameters)
+            name = f"{one.name} ({size})" if size else one.name
+            if not one.available:
+                name = say("train.unavailable", name=name, reason=page.texts.sentence(one.reason, visitor.language))
+            choices.append((name, one.id))
+        return gr.update(choices=choices, value=choices[0][1])
+
+    def start(visitor: Visitor, dataset_id: str | None, model_id: str, own: str, length: str, *values: Any) -> tuple[str, Any]:
+        if not dataset_id:
+            raise NotFound("There is no dataset yet. Bring a table in the Dataset tab first.")
+        settings = {**PRESETS[length], **settings_form.collect(values), "model": (own or "").strip() or model_id}
+        return services.start_run(visitor.owner, dataset_id, settings), gr.Timer(active=True)
+
+    def ask(what: str) -> Any:
+        def send(visitor: Visitor, run_id: str | None) -> Any:
+            if run_id:
+                getattr(services.runs, what)(visitor.owner, run_id)
+            return gr.Timer(active=True)
+
+        return send
+
+    def remove(visitor: Visitor, run_id: str | None) -> str | None:
+        if run_id:
+            services.runs.delete(visitor.owner, run_id)
+        return services.newest(visitor.owner)[1]
+
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+    train.click(
+        on(start), [page.owner, page.dataset_id, model, own_model, preset, *fields], [page.run_id, timer], api_visibility="private"
+    ).success(on(show), inputs, outputs, **quiet)
+    for button, what in ((stop, "stop"), (cancel, "cancel")):
+        button.click(on(ask(what)), [page.owner, page.run_id], timer, api_visibility="private").success(on(show), inputs, outputs, **quiet)
+    delete.click(lambda: gr.update(visible=True), None, sure, **quiet)
+    sure.click(on(remove), [page.owner, page.run_id], page.run_id, api_visibility="private").success(on(show), inputs, outputs, **quiet)
+    run.input(lambda chosen_run: chosen_run, run, page.run_id, **quiet)
+    gr.on([timer.tick, page.run_id.change, page.dataset_id.change], on(show), inputs, outputs, **quiet)
+    tab.select(on(models), page.owner, model, **quiet)
+    return TrainTab(tab, on(show), inputs, outputs)
+
+
+def _signature(run: Run | None) -> str:
+    return f"{run.run_id} {run.state} {run.step} {run.loss} {run.eval_loss} {run.place_in_line} {run.doing} {run.memory_mb}" if run else ""
+
+
+def status_sentence(run: Run, metrics: list[dict[str, Any]], say: Say, page: Page, visitor: Visitor) -> str:
+    """What is happening with a run, and what its curve says, as Markdown."""
+    sentence = page.texts.sentence
+    if run.state == "stopped":
+        told = say("told.stopped", step=run.step) if run.has_adapter else say("told.discarded" if run.step else "told.nothing")
+    else:
+        told = say(
+            f"told.{run.state}",
+            place=run.place_in_line or 1,
+            doing=plain(sentence(run.doing, visitor.language)) if run.doing else say("told.preparing"),
+            explained=charts.explain(metrics, say, finished=run.state == "done"),
+            time=duration(run.seconds),
+            error=plain(sentence(run.error, visitor.language)) if run.error else "",
+        )
+    return "\n\n".join([told, *(plain(sentence(warning, visitor.language)) for warning in run.warnings)])
+
+
+def run_figures(run: Run, say: Say) -> list[tuple[str, str]]:
+    """(label, value) of the row of figures."""
+    step = say("train.step_of", step=run.step, max=run.max_steps) if run.max_steps else str(run.step)
+    speed = say("train.tokens_per_second", n=run.tokens_per_second) if run.tokens_per_second else "–"
+    time = ("train.fig_took", run.seconds) if run.finished else ("train.fig_left", run.eta_seconds)
+    return [
+        (say("train.fig_step"), step),
+        (say(time[0]), duration(time[1])),
+        (say("train.fig_loss"), number(run.loss)),
+        (say("train.fig_eval"), number(run.eval_loss)),
+        (say("train.fig_speed"), speed),
+        (say("train.fig_memory"), megabytes(run.memory_mb)),
+    ]
+
+
+def run_label(run: Run, say: Say) -> str:
+    return f"{run.name} · {say(f'state.{run.state}')} · {when(run.created)}"
+
+
+def run_row(run: Run, say: Say) -> list[str]:
+    return [run.name, say(f"state.{run.state}"), run.method, number(run.loss), number(run.eval_loss), when(run.created)]
+
+
+def setting_rows(run: Run, page: Page, visitor: Visitor) -> list[list[str]]:
+    """Every setting of the run with its value, and why where it was chosen for the person."""
+    return [
+        [
+            name,
+            "–" if value is None else str(value),
+            page.texts.sentence(run.reasons[name], visitor.language) if name in run.reasons else "",
+        ]
+        for name, value in run.settings.items()
+    ]

@@ -1,0 +1,128 @@
+"""The programming interface: every promised name, argument and key, through a real client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from tests.browser.conftest import Server, wait_for
+
+ENDPOINTS = {
+    "list_samples": [],
+    "import_dataset": ["file", "sample", "options", "owner"],
+    "list_datasets": ["owner"],
+    "delete_dataset": ["dataset_id", "owner"],
+    "preview_dataset": ["dataset_id", "offset", "limit", "owner"],
+    "map_dataset": ["dataset_id", "settings", "owner"],
+    "list_models": [],
+    "start_run": ["dataset_id", "settings", "owner"],
+    "get_run": ["run_id", "owner"],
+    "get_metrics": ["run_id", "since_step", "owner"],
+    "stop_run": ["run_id", "owner"],
+    "cancel_run": ["run_id", "owner"],
+    "list_runs": ["owner"],
+    "delete_run": ["run_id", "owner"],
+    "compare": ["prompt", "run_id", "settings", "owner"],
+}
+
+RUN_KEYS = {"run_id", "name", "state", "pid", "place_in_line", "step", "max_steps", "epoch", "loss", "eval_loss", "seconds", "eta_seconds"}
+RUN_KEYS |= {"tokens_per_second", "memory_mb", "settings", "error"}
+POINT_KEYS = {"step", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "tokens", "time"}
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Client:
+    return server.client()
+
+
+@pytest.fixture(scope="module")
+def run_id(client: Client) -> str:
+    dataset = client.predict(api_name="/import_dataset", file=None, sample="Harbour Café: answers in house style")
+    run = client.predict(api_name="/start_run", dataset_id=dataset["dataset_id"], settings={"max_steps": 3})["run_id"]
+    wait_for(lambda: client.predict(api_name="/get_run", run_id=run)["state"] == "done", 240, "the run is done")
+    return run
+
+
+def test_names_arguments_and_descriptions(client: Client) -> None:
+    listed = client.view_api(return_format="dict")["named_endpoints"]
+    assert {name.strip("/") for name in listed} == set(ENDPOINTS)
+    for name, arguments in ENDPOINTS.items():
+        assert [p["parameter_name"] for p in listed[f"/{name}"]["parameters"]] == arguments
+        assert len(listed[f"/{name}"].get("description", "")) > 20
+
+
+def test_dataset_endpoints(client: Client, tmp_path: Path) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text("question,answer\n" + "".join(f"What is {n}?,It is {n}.\n" for n in range(50)))
+    read = client.predict(api_name="/import_dataset", file=handle_file(table))
+    assert {"dataset_id", "name", "rows", "columns", "read_as", "dropped", "warnings"} <= read.keys()
+    assert read["rows"] == 50
+    assert read["read_as"]["delimiter"] == ","
+    page = client.predict(api_name="/preview_dataset", dataset_id=read["dataset_id"], offset=48, limit=10)
+    assert page["total"] == 50
+    assert len(page["rows"]) == 2
+    report = client.predict(api_name="/map_dataset", dataset_id=read["dataset_id"], settings={"split": {"validation": 0.2, "test": 0.2}})
+    assert report["rows"] == {"train": 30, "validation": 10, "test": 10}
+    assert {"median", "p95", "max", "over_limit"} <= report["tokens"].keys()
+    assert any(trained for _, trained in report["example"]["pieces"])
+    assert any(d["dataset_id"] == read["dataset_id"] for d in client.predict(api_name="/list_datasets"))
+    client.predict(api_name="/delete_dataset", dataset_id=read["dataset_id"])
+    assert all(d["dataset_id"] != read["dataset_id"] for d in client.predict(api_name="/list_datasets"))
+
+
+def test_run_endpoints(client: Client, run_id: str) -> None:
+    run = client.predict(api_name="/get_run", run_id=run_id)
+    assert run.keys() >= RUN_KEYS
+    assert (run["state"], run["step"], run["max_steps"]) == ("done", 3, 3)
+    points = client.predict(api_name="/get_metrics", run_id=run_id, since_step=0)
+    assert [p["step"] for p in points if p.get("loss") is not None] == [1, 2, 3]
+    assert points[-1].keys() >= POINT_KEYS
+    assert [p["step"] for p in client.predict(api_name="/get_metrics", run_id=run_id, since_step=2)] == [3]
+    assert run_id in [r["run_id"] for r in client.predict(api_name="/list_runs")]
+
+
+def test_compare_streams_and_proves_who_answered(client: Client, run_id: str) -> None:
+    stream = list(client.submit(api_name="/compare", prompt="Are dogs allowed?", run_id=run_id, settings={"max_new_tokens": 12}))
+    last = stream[-1]
+    assert len(stream) > 2
+    assert last["base"]["adapter"] is None
+    assert last["tuned"]["adapter"]["run_id"] == run_id
+    assert last["base"]["tokens"] > 0
+    assert last["tuned"]["seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "arguments", "told"),
+    [
+        ("import_dataset", {"file": None, "sample": "no such sample"}, "sample"),
+        ("import_dataset", {"file": None, "sample": None}, "file or the name"),
+        ("preview_dataset", {"dataset_id": "../../etc"}, "no such dataset"),
+        ("get_run", {"run_id": "000000000000"}, "no such run"),
+        ("delete_run", {"run_id": "../runs"}, "no such run"),
+    ],
+)
+def test_failures_are_one_sentence(client: Client, endpoint: str, arguments: dict, told: str) -> None:
+    with pytest.raises(AppError, match=told):
+        client.predict(api_name=f"/{endpoint}", **arguments)
+
+
+def test_unknown_settings_are_refused_with_the_known_ones(client: Client, run_id: str) -> None:
+    dataset = client.predict(api_name="/list_datasets")[0]["dataset_id"]
+    for endpoint, arguments in (
+        ("map_dataset", {"dataset_id": dataset, "settings": {"colour": 1}}),
+        ("start_run", {"dataset_id": dataset, "settings": {"colour": 1, "learning_rate": "high"}}),
+    ):
+        with pytest.raises(AppError, match="colour"):
+            client.predict(api_name=f"/{endpoint}", **arguments)
+    with pytest.raises(AppError, match="colour"):
+        client.submit(api_name="/compare", prompt="x", run_id=run_id, settings={"colour": 1}).result()
+
+
+def test_models_say_why_they_cannot_be_had(client: Client) -> None:
+    models = client.predict(api_name="/list_models")
+    assert (models[0]["id"], models[0]["available"]) == ("starter", True)
+    assert any(m["parameters"] and m["parameters"] > 6e9 for m in models)
+    assert all(m["available"] or m["reason"] for m in models)
