@@ -201,7 +201,8 @@ class Services:
     def model_name(self, run: Run | None = None) -> str:
         """The name of a run's model, or of the one that a new run will take."""
         wanted = run.model if run else STARTER
-        return next((one.name for one in self.catalog.list() if one.id == wanted), wanted)
+        one = next((one for one in self.catalog.list() if one.id == wanted), None)
+        return one.name if one else wanted
 
     def examples(self, owner: str, run_id: str, limit: int = 6) -> list[tuple[str, str]]:
         """(question, right answer) pairs that this run never saw, without the instruction that it was taught with.

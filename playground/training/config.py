@@ -74,7 +74,7 @@ KNOWN = tuple(one.name for one in fields(TrainingSettings))
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {"max_steps": 60},
     "balanced": {},
-    "thorough": {"num_train_epochs": 8, "early_stopping_patience": 3, "lr_scheduler_type": "cosine"},
+    "thorough": {"num_train_epochs": 10, "early_stopping_patience": 3, "lr_scheduler_type": "cosine"},
 }
 
 Rule = Callable[[Any], str | None]  # says what is wrong with a value, or nothing

@@ -26,7 +26,6 @@ class Circumstances:
     parameters: int | None
     window: int
     gpu: bool = False
-    memory_mb: int | None = None
 
 
 def resolve(given: Mapping[str, Any], around: Circumstances) -> tuple[TrainingSettings, dict[str, Sentence]]:
@@ -91,12 +90,14 @@ def _default_length(default: Any, around: Circumstances) -> None:
 
 def _default_pace(default: Any, size: int, around: Circumstances) -> None:
     if size <= SMALL:
-        default("learning_rate", 2e-3, "A small model learns well with large steps; 0.002 did best on short classification data.")
+        default("learning_rate", 1e-3, "A small model learns well with large steps; 0.001 did best on short classification data.")
     elif size <= MIDDLE:
         default("learning_rate", 4e-4, "0.0004 suits adapters on models of some hundred million parameters.")
     else:
         default("learning_rate", 2e-4, "0.0002 is the usual choice for adapters on models of this size.")
     epochs = 5 if around.rows < 300 else 3 if around.rows <= 5000 else 2 if around.rows <= 20000 else 1
+    if size <= SMALL and around.rows <= 2000:
+        epochs = 5 if around.rows > 300 else 8  # quick anyway, and a small model needs to see an example more often
     default(
         "num_train_epochs", epochs, "{rows} rows: reading all of them {epochs} times is usually enough.", rows=around.rows, epochs=epochs
     )

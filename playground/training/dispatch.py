@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from playground.errors import PlaygroundError, Sentence
+from playground.models import hub
 from playground.settings import PROJECT
-from playground.system import ProcessId, lock_file, start_detached
+from playground.system import lock_file, start_detached
 from playground.training import record
 from playground.workspace import Workspace, write_json
 
@@ -205,7 +206,9 @@ class Dispatcher:
         now = record.status(folder)
         write_json(folder / "status.json", {**now, "state": "starting", "launched": time.time(), "began": time.time(), "pid": None})
         try:
-            local = Path(record.config(folder).get("model", {}).get("source", "")).is_absolute()
+            ref = record.config(folder)["model"]
+            source = ref["source"]
+            local = Path(source).is_absolute() or hub.cached(source, ref.get("revision")) is not None
             command = (*self._worker, str(folder))
             self._children[folder] = start_detached(command, folder / "worker.log", cwd=PROJECT, environ=_environ(offline=local))
         except OSError as error:
@@ -216,10 +219,6 @@ class Dispatcher:
 def claim(folder: Path) -> Any:
     """For the worker: hold its run folder, so that no second worker can work on it. None when another one holds it."""
     return lock_file(folder / "worker.lock")
-
-
-def claimed_by(folder: Path) -> ProcessId | None:
-    return record.process_id(folder)
 
 
 def _reason(code: int | None, status: dict[str, Any]) -> Sentence:

@@ -257,7 +257,6 @@ class Runs:
             parameters=known if known is not None else parameters_of(Path(ref.source)),
             window=ref.window,
             gpu=self._machine["gpu"] is not None,
-            memory_mb=int(self._machine["memory_mb"] or 0),
         )
         return (*resolve(settings, around), ref)
 

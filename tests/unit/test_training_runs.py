@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -297,3 +298,10 @@ def test_log_tail_is_short_and_tells_no_traceback(tmp_path: Path) -> None:
     log.write_text(body + '\nTraceback (most recent call last):\n  File "a.py", line 3, in f\n    g()\nKeyError: 1\nlast\n')
     tail = log_tail(log).splitlines()
     assert tail[-2:] == ["KeyError: 1", "last"] and len(tail) <= 25 and not any("a.py" in line for line in tail)
+
+
+def test_the_app_side_loads_none_of_the_heavy_libraries() -> None:
+    heavy = {"torch", "transformers", "trl", "peft", "datasets", "bitsandbytes", "gradio"}
+    code = f"import sys, playground.training.runs; print(sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -42,6 +42,7 @@ def build(page: Page) -> TrainTab:
                 elem_id="preset",
             )
             train = gr.Button(label("train.button"), variant="primary", scale=2, min_width=180, elem_id="train-button")
+        model_note = gr.Markdown(visible=False, elem_classes="failed", elem_id="model-note")
         with gr.Column(visible=False, elem_id="run-view") as view:
             with gr.Row(equal_height=True):
                 told = gr.Markdown(elem_id="run-told")
@@ -120,16 +121,24 @@ def build(page: Page) -> TrainTab:
     ]
     inputs = [page.owner, page.dataset_id, page.run_id, seen]
 
-    def models(visitor: Visitor) -> Any:
+    def models(visitor: Visitor, chosen_model: str | None) -> tuple[Any, Any]:
+        """The list as it is now; what can be had changes with the network. The choice stays."""
         say = page.say_in(visitor.language)
-        choices = []
-        for one in services.catalog.list():
-            size = parameters(one.parameters)
-            name = f"{one.name} ({size})" if size else one.name
-            if not one.available:
-                name = say("train.unavailable", name=name, reason=page.texts.sentence(one.reason, visitor.language))
-            choices.append((name, one.id))
-        return gr.update(choices=choices, value=choices[0][1])
+        listed = services.catalog.list()
+        names = [
+            say("train.sized", name=one.name, size=parameters(one.parameters)) if one.kind == "starter" else one.name for one in listed
+        ]
+        choices = [
+            (name if one.available else say("train.unavailable", name=name), one.id) for name, one in zip(names, listed, strict=True)
+        ]
+        value = chosen_model if chosen_model in {one.id for one in listed} else listed[0].id
+        return gr.update(choices=choices, value=value), about_model(visitor, value)
+
+    def about_model(visitor: Visitor, chosen_model: str | None) -> Any:
+        """Why the chosen model cannot be had, where that is so."""
+        one = next((one for one in services.catalog.list() if one.id == chosen_model), None)
+        reason = "" if one is None or one.available else page.texts.sentence(one.reason, visitor.language)
+        return gr.update(value=plain(reason), visible=bool(reason))
 
     def start(visitor: Visitor, dataset_id: str | None, model_id: str, own: str, length: str, *values: Any) -> tuple[str, Any]:
         if not dataset_id:
@@ -160,7 +169,8 @@ def build(page: Page) -> TrainTab:
     sure.click(on(remove), [page.owner, page.run_id], page.run_id, api_visibility="private").success(on(show), inputs, outputs, **quiet)
     run.input(lambda chosen_run: chosen_run, run, page.run_id, **quiet)
     gr.on([timer.tick, page.run_id.change, page.dataset_id.change], on(show), inputs, outputs, **quiet)
-    tab.select(on(models), page.owner, model, **quiet)
+    tab.select(on(models), [page.owner, model], [model, model_note], **quiet)
+    model.input(on(about_model), [page.owner, model], model_note, **quiet)
     return TrainTab(tab, on(show), inputs, outputs)
 
 
