@@ -23,6 +23,7 @@ from playground.models import template
 from playground.models.catalog import AdapterRef, Catalog
 from playground.settings import Settings
 from playground.system import machine
+from playground.training.config import PRESETS
 from playground.training.examples import conversations
 from playground.training.record import Run
 from playground.training.runs import Runs
@@ -139,11 +140,26 @@ class Services:
 
     # dataset -> run
 
-    def start_run(self, owner: str, dataset_id: str, settings: dict[str, Any] | None = None) -> str:
-        """Put a run in line that learns from a dataset as it is mapped now; gives its id."""
+    def start_run(self, owner: str, dataset_id: str, settings: dict[str, Any] | None = None, *, preset: str | None = None) -> str:
+        """Put a run in line that learns from a dataset as it is mapped now; gives its id. `preset` fills in what was not given."""
         info = self.datasets.info(owner, dataset_id)
         splits = self.datasets.splits(owner, dataset_id)
-        return self.runs.start(owner, dataset_id=dataset_id, dataset_name=info["name"], splits=splits, settings=dict(settings or {}))
+        given = {} if settings is None else settings
+        if preset:
+            given = {**self._preset(preset, given, len(splits.train), len(splits.validation)), **given}
+        return self.runs.start(owner, dataset_id=dataset_id, dataset_name=info["name"], splits=splits, settings=given)
+
+    def _preset(self, name: str, given: dict[str, Any], rows: int, validation_rows: int) -> dict[str, Any]:
+        """A preset as far as it suits: no early stopping with nothing to check on, and never longer than without the preset's limit."""
+        values = {key: value for key, value in PRESETS[name].items() if key not in given}
+        if not validation_rows:
+            values.pop("early_stopping_patience", None)
+        if "max_steps" in values:
+            planned = self.runs.resolve(given, rows=rows, validation_rows=validation_rows)[0].planned_steps(rows)
+            values["max_steps"] = min(values["max_steps"], planned)
+        if "num_train_epochs" in given:
+            values.pop("max_steps", None)
+        return values
 
     # run -> answers
 

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from playground.errors import NotFound, WrongState, storage_errors
+from playground.errors import NotFound, SettingsError, WrongState, storage_errors
 from playground.system import lock_file
 
 Kind = Literal["datasets", "runs", "collections", "evaluations"]
@@ -38,9 +38,13 @@ class Workspace:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        with storage_errors():
-            for kind in IDENTITY:
-                (home / kind).mkdir(parents=True, exist_ok=True)
+        try:
+            with storage_errors():
+                for kind in IDENTITY:
+                    (home / kind).mkdir(parents=True, exist_ok=True)
+                (home / "app.lock").touch()
+        except OSError as error:
+            raise SettingsError("The folder {home} cannot be written to. Set PLAYGROUND_HOME to another one.", home=home) from error
         self._lock: IO[bytes] | None = None
 
     def lock(self) -> None:
@@ -83,10 +87,11 @@ class Workspace:
         Raises:
             NotFound: no such item, or it is another owner's; the two are not told apart.
         """
-        folder = self.home / kind / id
-        if not isinstance(id, str) or not ID.fullmatch(id) or self._identity(folder).get("owner") != owner:
-            raise NotFound("There is no such {kind} any more. Choose another one from the list.", kind=SINGULAR[kind])
-        return folder
+        if isinstance(id, str) and ID.fullmatch(id):
+            folder = self.home / kind / id
+            if self._identity(folder).get("owner") == owner:
+                return folder
+        raise NotFound("There is no such {kind} any more. Choose another one from the list.", kind=SINGULAR[kind])
 
     def list(self, kind: Kind, owner: str | None = None) -> list[Path]:
         """Folders of an owner's items (of everybody's with None), newest first."""

@@ -9,7 +9,7 @@ instead. A chat that asks a tuned model must do the same (`ask`).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -48,7 +48,7 @@ class Mapped:
     """How a table was turned into examples. `guessed` names the settings that were not given; rows of the table = rows + dropped."""
 
     task: str
-    columns: dict[str, str]
+    columns: dict[str, str | None]  # role -> column; None where a role was declined
     instruction: str
     system: str
     label_names: dict[str, str]
@@ -90,12 +90,17 @@ def map_table(frame: pl.DataFrame, settings: dict[str, Any] | None = None) -> Ma
     guessed = [f"columns.{role}" for role in roles if role not in given]
     task = settings.get("task") or guess_task(frame, roles)
     guessed = guessed if "task" in settings else ["task", *guessed]
+    declined = settings.get("columns", {}).get("context", "") is None  # "none" is an answer, and stays one when the mapping is read again
+    if declined:
+        roles.pop("context", None)
+        guessed = [key for key in guessed if key != "columns.context"]
     _check_roles(frame, roles)
     if task != "instruction":
         roles.pop("context", None)
         guessed = [key for key in guessed if key != "columns.context"]
     cells = {role: _cells(frame, column) for role, column in roles.items()}
-    return _build(frame, task, roles, cells, settings, guessed)
+    mapped = _build(frame, task, roles, cells, settings, guessed)
+    return replace(mapped, columns={**roles, "context": None}) if declined else mapped
 
 
 def _build(
@@ -140,7 +145,7 @@ def _build(
         warnings.append(Sentence("All questions are alike, or too few, so no rows are kept for validation."))
     splits = Splits(**chosen, instruction=instruction, system=system, task=task, labels=labels)
     rows = {part: len(its) for part, its in chosen.items()}
-    return Mapped(task, roles, instruction, system, names, split, seed, rows, dropped, guessed, splits, warnings)
+    return Mapped(task, dict(roles), instruction, system, names, split, seed, rows, dropped, guessed, splits, warnings)
 
 
 def _question(instruction: str, slots: dict[str, list[str]], row: int, text: str) -> str:

@@ -164,9 +164,10 @@ class DatasetStore:
         """Decide what is learnt from a dataset, and save that. As `mapping.map_table`; a sample's own mapping is its first guess."""
         folder, about = self._open(owner, id)
         mapped = map_table(read_frame(folder), _with_suggestion(settings, about["suggested"]))
-        with self._names, _vanished():
-            write_json(folder / "mapping.json", mapped.settings())
-            record(folder, "mapped", **mapped.settings())
+        if read_json(folder / "mapping.json") != mapped.settings():
+            with self._names, _vanished():
+                write_json(folder / "mapping.json", mapped.settings())
+                record(folder, "mapped", **mapped.settings())
         return mapped
 
     def splits(self, owner: str, id: str) -> Splits:
@@ -211,7 +212,9 @@ def _with_suggestion(settings: dict[str, Any] | None, suggested: dict[str, Any] 
     columns = given.get("columns", {})
     fits = given.get("task", suggested["task"]) == suggested["task"]
     fits = fits and isinstance(columns, dict) and all(suggested["columns"].get(role) == name for role, name in columns.items())
-    return {**suggested, **given, "columns": suggested["columns"]} if fits else settings
+    if "label_names" in given and given["label_names"] != suggested.get("label_names"):
+        suggested = {key: value for key, value in suggested.items() if key != "instruction"}  # it names the groups by their old names
+    return {**suggested, **given, "columns": suggested["columns"] | columns} if fits else settings
 
 
 def clean_name(name: str) -> str:

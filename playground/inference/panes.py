@@ -19,6 +19,7 @@ from playground.messages import Conversation
 from playground.models.catalog import AdapterRef, ModelRef
 
 log = logging.getLogger(__name__)
+PULSE = 0.25  # seconds without news after which the last states are told again
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,14 @@ class Feed:
 
     def __iter__(self) -> Iterator[dict[str, PaneState]]:
         """States as they change; a slow reader gets the newest and misses those between."""
-        while (states := self._queue.get()) is not None:
+        while True:
+            try:
+                states = self._queue.get(timeout=PULSE)
+            except queue.Empty:  # a reader who wants to leave can only do so when it is handed something
+                yield dict(self.states)
+                continue
+            if states is None:
+                return
             ended = False
             with contextlib.suppress(queue.Empty):
                 while (newer := self._queue.get_nowait()) is not None:

@@ -113,6 +113,11 @@ class Catalog:
             return self._folder(STARTER, "The starter model", self.settings.starter)
         if id.startswith(LOCAL):
             return self._local(id)
+        if self.settings.mode == "shared" and id not in {known.id for known in KNOWN}:
+            # a visitor must not read the host's private models with the host's token, nor fill the host's disk
+            raise ModelUnavailable(
+                "{name} is not on this playground's list. Choose a model from the list; only its host can add others.", name=id
+            )
         return self._from_hub(id)
 
     def _starter(self) -> ModelInfo:

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 WORKER = (sys.executable, "-m", "playground.training.worker")
 TICK = 0.5  # seconds between two looks
 PATIENCE = 60.0  # seconds that a stop request may go without any sign of the worker
+SLOW_STEPS = 5  # usual steps that a worker may be silent after a request
 BOOT = 20.0  # seconds within which a started worker has to claim its folder
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACEHUB_API_TOKEN")
 
@@ -182,7 +183,9 @@ class Dispatcher:
         if asked is None:
             return
         quiet = time.time() - max(asked.get("at", 0.0), now.get("updated", 0.0))
-        if quiet > self._patience and self.kill(folder):
+        # requests are heard between steps, and a large model takes minutes for one
+        usual_step = (now.get("updated", 0.0) - now.get("began", 0.0)) / max(1, now.get("step", 0))
+        if quiet > max(self._patience, SLOW_STEPS * usual_step) and self.kill(folder):
             self.finish(
                 folder, "stopped",
                 Sentence("The run did not answer for {seconds} seconds when asked to stop, so it was ended and its last steps are lost.",

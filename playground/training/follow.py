@@ -14,6 +14,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from playground.errors import PlaygroundError, Sentence
+from playground.training.cores import Cores
 from playground.training.progress import Clock, Curve, Status
 
 TELL = 10.0  # seconds between two lines in the log
@@ -27,8 +28,10 @@ class Asked(Exception):
 class Follow(TrainerCallback):
     """One per training; `stopped` says whether the user ended it, `best` holds (loss, step, adapter weights) when early stopping is on."""
 
-    def __init__(self, folder: Path, status: Status, curve: Curve, *, patience: int | None, signalled: Callable[[], bool]) -> None:
-        self._signalled = signalled
+    def __init__(
+        self, folder: Path, status: Status, curve: Curve, *, patience: int | None, signalled: Callable[[], bool], cores: Cores | None = None
+    ) -> None:
+        self._signalled, self._cores = signalled, cores
         self._folder, self._status, self._curve, self._clock = folder, status, curve, Clock()
         self._patience, self._unimproved = patience, 0
         self._pending: dict[str, Any] | None = None  # the point of a step whose check is still going on
@@ -47,6 +50,8 @@ class Follow(TrainerCallback):
         self._status.write(state="running", max_steps=state.max_steps, step=state.global_step, doing=None)
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
+        if self._cores is not None:
+            self._cores.adapt()
         self._clock.start()
         self._tokens_before = self._tokens
 
@@ -70,6 +75,8 @@ class Follow(TrainerCallback):
             self._checking = time.perf_counter()
             self._status.doing(CHECKING)
         self._status.maybe()
+        if self._cores is not None:
+            self._cores.adapt()
         if self._asked():
             raise Asked
 

@@ -20,6 +20,7 @@ from typing import Any
 from playground.errors import PlaygroundError, Sentence, storage_errors
 from playground.training import record
 from playground.training.config import TrainingSettings
+from playground.training.cores import Cores
 from playground.training.defaults import check_rows
 from playground.training.dispatch import claim
 from playground.training.progress import Curve, Status
@@ -71,9 +72,6 @@ class Training:
         signal.signal(signal.SIGTERM, self._on_signal)
 
     def run(self) -> None:
-        import torch
-
-        torch.set_num_threads(_cores())
         self.status.doing(Sentence("Loading the model."))
         model, tokenizer = self._load()
         if not self._wanted():
@@ -103,9 +101,11 @@ class Training:
         return model, load_tokenizer(ref)
 
     def _trainer(self, model: Any, tokenizer: Any) -> tuple[Any, Any]:
+        import torch
         from datasets import Dataset
         from peft import LoraConfig
 
+        from playground.models.loading import cores
         from playground.training import examples
         from playground.training.answers import answer_trainer
         from playground.training.follow import Follow
@@ -132,9 +132,14 @@ class Training:
         )
         _check_targets(model, settings.target_modules)
         curve = Curve(self.folder / "metrics.jsonl")
-        follow = Follow(self.folder, self.status, curve, patience=settings.early_stopping_patience, signalled=lambda: self.signalled)
-
-        import torch
+        follow = Follow(
+            self.folder,
+            self.status,
+            curve,
+            patience=settings.early_stopping_patience,
+            signalled=lambda: self.signalled,
+            cores=None if torch.cuda.is_available() else Cores(cores(), torch.set_num_threads),
+        )
         from transformers import PrinterCallback
         from trl import SFTConfig, SFTTrainer
 
@@ -297,12 +302,6 @@ def _restore(model: Any, weights: dict[str, Any]) -> None:
 def _parameters(model: Any) -> tuple[int, int]:
     """Trainable and all parameters; PEFT knows how many a packed 4-bit weight stands for."""
     return model.get_nb_trainable_parameters()
-
-
-def _cores() -> int:
-    from playground.system import machine
-
-    return int(machine()["cores"] or 1)
 
 
 def _dtype() -> Any:

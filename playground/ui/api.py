@@ -121,7 +121,11 @@ def build(page: Page) -> None:
         `settings`: max_new_tokens, temperature, top_p, top_k, repetition_penalty, stop, seed, system, use_template.
         """
         with telling():
-            yield from services.compare(who(owner), prompt, run_id, settings)
+            states: dict[str, Any] = {}
+            for states in services.compare(who(owner), prompt, run_id, settings):
+                yield states
+            if states and all(state["error"] for state in states.values()):
+                raise gr.Error(str(states["tuned"]["error"]), print_exception=False)
 
     plain: list[Callable[..., Any]] = [list_samples, list_datasets, delete_dataset, preview_dataset, map_dataset, list_models, start_run]
     plain += [get_run, get_metrics, stop_run, cancel_run, list_runs, delete_run]

@@ -21,6 +21,7 @@ from playground.workspace import write_bytes
 SECRET = "browser-secret"  # noqa: S105 - a file's name
 HOUR = 3600
 TICK = 1.0  # seconds
+SESSIONS = 1_000  # page views whose state is kept, at some 300 KB each
 
 
 def build_app(services: Services) -> gr.Blocks:
@@ -46,14 +47,23 @@ def build_app(services: Services) -> gr.Blocks:
             train_tab = train.build(page)
             chat.build(page)
         where = gr.State("sample")
-        _wire(app, page, tabs, standing, following, where, train_tab)
+        with gr.Accordion(texts.label("app.key"), open=False, visible=settings.mode == "shared"):
+            key = gr.Textbox(label=texts.label("app.key_label"), info=texts.label("app.key_info"), interactive=False, buttons=["copy"])
+        _wire(app, page, tabs, standing, following, where, key, train_tab)
         api.build(page)
     app.texts = texts  # launch() needs the locales
     return app
 
 
 def _wire(
-    app: gr.Blocks, page: Page, tabs: gr.Tabs, standing: gr.HTML, following: gr.Button, where: gr.State, train_tab: train.TrainTab
+    app: gr.Blocks,
+    page: Page,
+    tabs: gr.Tabs,
+    standing: gr.HTML,
+    following: gr.Button,
+    where: gr.State,
+    key: gr.Textbox,
+    train_tab: train.TrainTab,
 ) -> None:
     services, on = page.services, page.handler
 
@@ -92,11 +102,12 @@ def _wire(
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
     known = app.load(greet, page.owner, page.owner, **quiet)
+    known.then(lambda made: made, page.owner, key, **quiet)
     arrived = known.then(on(arrive), page.owner, [page.dataset_id, page.run_id], **quiet)
     arrived.then(train_tab.open, train_tab.inputs, train_tab.outputs, **quiet)
     inputs, outputs = [page.owner, page.dataset_id, page.run_id], [standing, following, where]
     arrived.then(on(stand), inputs, outputs, **quiet)
-    gr.on([page.dataset_id.change, page.run_id.change, page.timer.tick], on(stand), inputs, outputs, **quiet)
+    gr.on([page.dataset_id.change, page.run_id.change, train_tab.shown.change], on(stand), inputs, outputs, **quiet)
     following.click(on(go_on), [page.owner, where, page.dataset_id], [tabs, page.dataset_id], **quiet)
 
 
@@ -133,6 +144,7 @@ def launch(app: gr.Blocks, services: Services, *, open_browser: bool) -> None:
         i18n=app.texts.gradio,
         max_file_size=services.settings.limits.upload_bytes,
         ssr_mode=False,
+        state_session_capacity=SESSIONS,
         run_history=False,
         footer_links=["api"],
         blocked_paths=[str(services.workspace.home)],

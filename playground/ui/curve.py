@@ -27,7 +27,8 @@ class Line:
 
 def nice_ticks(low: float, high: float, count: int = TICKS) -> list[float]:
     """Round values that cover a range: multiples of 1, 2 or 5 times a power of ten (Heckbert, "Nice Numbers", Graphics Gems, 1990)."""
-    span = max(high - low, max(abs(low), abs(high)) * 1e-6) or 1.0
+    span = max(high - low, max(abs(low), abs(high)) * 1e-6)
+    span = span if span > 1e-12 else 1.0
     raw = span / max(1, count - 1)
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -50,19 +51,18 @@ def owner_of(settings: Settings, key: str | None, login: str | None = None) -> s
 
 
 @contextmanager
-def told(texts: Texts, language: str) -> Iterator[None]:
-    """Turn whatever is raised inside into one sentence for the visitor."""
+def told(texts: Texts, language: str, *, page: bool = False) -> Iterator[None]:
+    """Turn whatever is raised inside into one sentence for the visitor; the page shows it as HTML, so there it is escaped."""
     try:
         yield
     except PlaygroundError as error:
-        raise gr.Error(
-            texts.sentence(error.sentence, language), title=texts.say("errors.title", language), print_exception=False
-        ) from error
+        sentence = texts.sentence(error.sentence, language)
+        raise gr.Error(escape(sentence, quote=False) if page else sentence, print_exception=False) from error
     except (gr.Error, GeneratorExit):
         raise
     except Exception as error:
         message = texts.say("errors.unexpected", language, reference=log_unexpected(error))
-        raise gr.Error(message, title=texts.say("errors.title", language), print_exception=False) from error
+        raise gr.Error(message, print_exception=False) from error
 
 
 def log_unexpected(error: Exception) -> str:
@@ -83,11 +83,11 @@ def handlers(settings: Settings, texts: Texts) -> Callable[[Callable[..., Any]],
 
     def handler(fn: Callable[..., Any]) -> Callable[..., Any]:
         def call(request: gr.Request, key: str | None, *inputs: Any) -> Any:
-            with told(texts, texts.language(request)):
+            with told(texts, texts.language(request), page=True):
                 return fn(visitor(request, key), *inputs)
 
         def stream(request: gr.Request, key: str | None, *inputs: Any) -> Iterator[Any]:
-            with told(texts, texts.language(request)):
+            with told(texts, texts.language(request), page=True):
                 yield from fn(visitor(request, key), *inputs)
 
         wrapper = stream if inspect.isgeneratorfunction(fn) else call

@@ -21,7 +21,7 @@ def tab(page: Page, name: str) -> None:
 
 def take_sample(page: Page, name: str) -> None:
     page.get_by_role("button", name=re.compile(name)).click()
-    expect(page.locator("#understood")).to_contain_text("rows", timeout=30_000)
+    expect(page.locator("#understood")).to_contain_text(name, timeout=30_000)
     expect(page.locator("#mapping-notes")).to_contain_text("to learn from", timeout=30_000)
 
 
@@ -122,6 +122,7 @@ def test_stop_keeps_what_was_learnt(server: Server, open_page: Open) -> None:
     take_sample(page, "Harbour")
     tab(page, "Train")
     page.locator("#train-button").click()
+    expect(page.locator("#run-told")).to_contain_text("Learning", timeout=60_000)
     expect(page.locator("#run-figures")).to_contain_text(re.compile(r"[1-9]\d* of"), timeout=60_000)
     page.locator("#stop-button").click()
     expect(page.locator("#run-told")).to_contain_text(re.compile(r"Stopped after step \d+"), timeout=60_000)

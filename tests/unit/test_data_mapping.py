@@ -232,3 +232,15 @@ def test_alike_questions_leave_no_validation_and_say_so() -> None:
     mapped = map_table(pl.DataFrame({"question": ["Hi", " hi", "HI "], "answer": ["a", "b", "c"]}))
     assert mapped.rows == {"train": 3, "validation": 0, "test": 0}
     assert mapped.warnings
+
+
+def test_a_declined_context_stays_declined() -> None:
+    frame = pl.DataFrame({"instruction": [f"do {n}" for n in range(9)], "input": [f"with {n}" for n in range(9)], "output": ["x y z"] * 9})
+    guessed = map_table(frame)
+    assert guessed.columns["context"] == "input"
+    declined = map_table(frame, {"columns": {"prompt": "instruction", "answer": "output", "context": None}})
+    assert declined.columns["context"] is None
+    again = map_table(frame, declined.settings())
+    assert again.columns["context"] is None
+    assert again.conversations == declined.conversations
+    assert "with" not in again.conversations.train[0].prompt[-1].content

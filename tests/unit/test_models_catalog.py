@@ -197,6 +197,10 @@ def test_folders_on_this_machine(cache: Path, settings: Settings, tmp_path: Path
     assert "closed to visitors" in refusal(shared, f"local:{good}")
 
 
+def test_strangers_choose_from_the_list_only(cache: Path, settings: Settings) -> None:
+    assert "not on this playground's list" in refusal(Catalog(replace(settings, mode="shared")), "someone/private-model")
+
+
 def test_weights_in_several_files(tmp_path: Path) -> None:
     parts = {"a": "model-1.safetensors", "b": "model-2.safetensors"}
     folder = model(tmp_path / "m", model__safetensors=None)

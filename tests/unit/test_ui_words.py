@@ -136,6 +136,12 @@ def test_expected_failures_are_told_and_others_get_a_reference(caplog: pytest.Lo
     assert "ZeroDivisionError" in caplog.text
 
 
+def test_a_name_from_a_file_is_no_markup_in_a_toast() -> None:
+    with pytest.raises(gr.Error) as caught, told(TEXTS, "en", page=True):
+        raise NotFound("There is no column {name}.", name="<img src=x>")
+    assert "<img" not in str(caught.value)
+
+
 def test_owners() -> None:
     shared = Settings(home=PROJECT, mode="shared")
     assert owner_of(Settings(home=PROJECT), None) == "me"
@@ -170,12 +176,14 @@ def test_empty_fields_are_left_to_the_defaults() -> None:
         "method": "",
         "learning_rate": "1e-3",
         "lora_r": " 8 ",
+        "max_steps": "1,000",
         "lora_dropout": "0,05",
         "seed": "x",
         "target_modules": "q_proj, v_proj",
     }
     assert collect(tuple(values.values())) == {
         "learning_rate": 0.001,
+        "max_steps": 1000,
         "lora_r": 8,
         "lora_dropout": 0.05,
         "seed": "x",
@@ -188,6 +196,6 @@ def test_mapping_controls_become_settings() -> None:
 
     names = pd.DataFrame([["0", "sadness"], ["1", "  "]])
     settings = chosen_settings("classification", "text", "label", "", names, "", "", 0.2, 0, 7)
-    assert settings["columns"] == {"prompt": "text", "answer": "label"}
+    assert settings["columns"] == {"prompt": "text", "answer": "label", "context": None}
     assert settings["label_names"] == {"0": "sadness", "1": "1"}
     assert (settings["split"], settings["seed"]) == ({"validation": 0.2, "test": 0.0}, 7)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.errors import NotFound, StorageFull, WrongState
+from playground.errors import NotFound, SettingsError, StorageFull, WrongState
 from playground.workspace import Workspace, read_json, write_bytes, write_json
 
 
@@ -47,6 +47,18 @@ def test_no_name_leads_out_of_the_folder(tmp_path_factory: pytest.TempPathFactor
     workspace = Workspace(tmp_path_factory.getbasetemp() / "names")
     with pytest.raises(NotFound):
         workspace.find("datasets", name, "me")
+
+
+@pytest.mark.parametrize("id", [None, 5, ["a" * 12], b"a" * 12])
+def test_an_id_of_a_wrong_type_is_just_not_found(workspace: Workspace, id: object) -> None:
+    with pytest.raises(NotFound):
+        workspace.find("datasets", id, "me")  # type: ignore[arg-type]
+
+
+def test_a_home_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="PLAYGROUND_HOME"):
+        Workspace(tmp_path / "file" / "home")
 
 
 def test_a_half_deleted_or_damaged_item_is_absent(workspace: Workspace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
+from itertools import chain
 from typing import Any
 
 import gradio as gr
@@ -33,7 +34,7 @@ def build(page: Page) -> ChatTab:
         with gr.Column(visible=False) as view:
             with gr.Row(equal_height=True):
                 question = gr.Textbox(
-                    label=label("chat.ask"), placeholder=label("chat.placeholder"), lines=2, max_lines=8, scale=6, elem_id="question"
+                    label=label("chat.ask"), placeholder=label("chat.placeholder"), lines=1, max_lines=8, scale=6, elem_id="question"
                 )
                 with gr.Column(scale=1, min_width=130):
                     send = gr.Button(label("chat.send"), variant="primary", elem_id="send")
@@ -118,10 +119,17 @@ def build(page: Page) -> ChatTab:
         has_answer = gr.update(visible=bool(known[1]) and known[0] == text)
         stream = services.compare(visitor.owner, text, run_id, settings)
         asked = [turn("user", text)]
+        first = next(stream)  # what cannot be asked is refused here, before it stands in the panes
         yield [*[before[p] + asked for p in PANES], *[say("chat.waiting")] * 2, has_answer, gr.update(visible=False)]
-        for states in stream:
-            histories = [before[p] + asked + [turn("assistant", states[p]["text"] or "…")] for p in PANES]
+        for states in chain([first], stream):
+            answers = [states[p]["text"] or (say("chat.nothing") if states[p]["done"] else "…") for p in PANES]
+            histories = [before[p] + asked + [turn("assistant", shown)] for p, shown in zip(PANES, answers, strict=True)]
             yield [*histories, *[attribution(states[p], say, page, visitor) for p in PANES], has_answer, gr.skip()]
+
+    def settle(visitor: Visitor, *said: str) -> list[str]:
+        """A stopped answer is no longer being prepared."""
+        waiting = page.texts.say("chat.waiting", visitor.language)
+        return [page.texts.say("chat.stopped", visitor.language) if note == waiting else note for note in said]
 
     def show_right(visitor: Visitor, known: tuple[str, str]) -> Any:
         return gr.update(value=page.texts.say("chat.right_is", visitor.language, answer=plain(known[1])), visible=True)
@@ -129,7 +137,7 @@ def build(page: Page) -> ChatTab:
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
     settings = [max_new_tokens, temperature, top_p, penalty, seed, use_template]
     tab.select(on(open_chat), [page.owner, page.run_id], [empty, view, run, examples, *buttons], **quiet)
-    run.input(on(show_examples), [page.owner, run], [examples, *buttons], **quiet)
+    run.input(on(show_examples), [page.owner, run], [examples, *buttons], **quiet).then(lambda chosen: chosen, run, page.run_id, **quiet)
     asking = {
         "fn": on(answer),
         "inputs": [page.owner, question, run, expected, *panes, *settings],
@@ -143,7 +151,7 @@ def build(page: Page) -> ChatTab:
     for number, button in enumerate(buttons):
         filled = button.click(take(number), examples, [question, expected, right], **quiet)
         events.append(filled.then(**asking))
-    stop.click(None, None, None, cancels=events, api_visibility="private")
+    stop.click(on(settle), [page.owner, *notes], notes, cancels=events, **quiet)
     reveal.click(on(show_right), [page.owner, expected], right, **quiet)
     clear.click(lambda: ([], [], "", "", gr.update(visible=False)), None, [*panes, *notes, right], **quiet)
     return ChatTab(tab)

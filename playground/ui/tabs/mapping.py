@@ -14,6 +14,7 @@ from playground.ui.formatting import mapping_notes, plain
 from playground.ui.page import Page
 from playground.ui.theme import TUNED
 
+MOST_GROUPS = 200  # groups that a person may want to rename one by one
 TASKS = ("instruction", "classification", "summarization")
 
 
@@ -42,6 +43,7 @@ def build(page: Page) -> MappingPanel:
         interactive=True,
         static_columns=[0],
         column_count=2,
+        column_limits=(2, 2),
         max_height=260,
         visible=False,
         elem_id="label-names",
@@ -94,7 +96,7 @@ def build(page: Page) -> MappingPanel:
         if report is None:
             choice = gr.update(choices=columns, value=None)
             extra = gr.update(choices=[(none, ""), *columns], value="")
-            return [gr.update(value="instruction"), choice, choice, extra, gr.update(visible=False), *[gr.skip()] * 5, *shown]
+            return [gr.update(value="instruction"), choice, choice, extra, gr.Dataframe(visible=False), "", "", 0.1, 0.1, 42, *shown]
         chosen, split = report["columns"], report["split"]
         return [
             report["task"],
@@ -111,15 +113,15 @@ def build(page: Page) -> MappingPanel:
         ]
 
     def label_table(visitor: Visitor, report: dict[str, Any]) -> Any:
-        if report["task"] != "classification":
-            return gr.Dataframe(visible=False)
+        if report["task"] != "classification" or len(report["label_names"]) > MOST_GROUPS:
+            return gr.Dataframe([], visible=False)
         heads = [page.texts.say(f"mapping.label_{k}", visitor.language) for k in ("value", "name")]
         return gr.Dataframe([[value, name] for value, name in report["label_names"].items()], headers=heads, visible=True)
 
     def choose(visitor: Visitor, dataset_id: str | None, *values: Any) -> list[Any]:
         """Save what was chosen. A new task or answer column means new groups and a new instruction, so those are guessed afresh."""
         if not dataset_id:
-            return [gr.skip()] * (2 + len(results))
+            return [gr.skip()] * (3 + len(results))
         settings = chosen_settings(*values)
         former = services.datasets.info(visitor.owner, dataset_id).get("mapping") or {}
         columns = former.get("columns", {})
@@ -129,8 +131,8 @@ def build(page: Page) -> MappingPanel:
             settings.pop("instruction")  # it names the groups, and those have new names
         report, shown = result(visitor, dataset_id, settings)
         if report is None:
-            return [gr.skip(), gr.skip(), *shown]
-        return [label_table(visitor, report), report["instruction"], *shown]
+            return [gr.skip(), gr.skip(), gr.skip(), *shown]
+        return [report["columns"].get("context") or "", label_table(visitor, report), report["instruction"], *shown]
 
     def show_another(visitor: Visitor, dataset_id: str | None, number: int) -> tuple[Any, int]:
         if not dataset_id:
@@ -143,7 +145,12 @@ def build(page: Page) -> MappingPanel:
         [c.submit for c in (instruction, system, seed)] + [c.blur for c in (instruction, system, seed)] + [validation.release, test.release]
     )
     gr.on(
-        changes, on(choose), [page.owner, page.dataset_id, *controls], [names, instruction, *results], **quiet, trigger_mode="always_last"
+        changes,
+        on(choose),
+        [page.owner, page.dataset_id, *controls],
+        [context, names, instruction, *results],
+        **quiet,
+        trigger_mode="always_last",
     )
     another.click(on(show_another), [page.owner, page.dataset_id, position], [example, position], **quiet)
     return MappingPanel(open_mapping, [*controls, *results], example)
@@ -163,10 +170,10 @@ def chosen_settings(
 ) -> dict[str, Any]:
     """The settings of `/map_dataset` that the controls stand for; `names` is a pandas table of two columns."""
     columns = {"prompt": prompt, "answer": answer, "context": context}
-    pairs = names.values.tolist() if names is not None and task == "classification" else []
+    pairs = names.iloc[:, :2].values.tolist() if names is not None and names.shape[1] >= 2 and task == "classification" else []
     return {
         "task": task or "instruction",
-        "columns": {role: column for role, column in columns.items() if column},
+        "columns": {role: column or None for role, column in columns.items() if column or role == "context"},
         "label_names": {str(value): str(name).strip() or str(value) for value, name in pairs if str(value).strip()},
         "instruction": instruction or "",
         "system": system or "",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import gradio as gr
 
-from playground.training.config import METHODS, OPTIMIZERS, SCHEDULERS
+from playground.training.config import METHODS, OPTIMIZERS, SCHEDULERS, WHOLE
 from playground.ui.page import Page
 
 NUMBERS = (
@@ -45,15 +46,17 @@ def build(page: Page) -> list[Any]:
 def collect(values: tuple[Any, ...]) -> dict[str, Any]:
     """Run settings from the fields' values, without those left empty. What should be a number and is none is kept for the check to tell."""
     given = {name: value.strip() for name, value in zip(NAMES, values, strict=True) if value and value.strip()}
-    settings: dict[str, Any] = {name: number(value) if name in NUMBERS else value for name, value in given.items()}
+    settings: dict[str, Any] = {name: number(value, whole=name in WHOLE) if name in NUMBERS else value for name, value in given.items()}
     targets = settings.get("target_modules")
     if targets and targets.strip() != "all-linear":
         settings["target_modules"] = [name.strip() for name in targets.split(",") if name.strip()]
     return settings
 
 
-def number(text: str) -> int | float | str:
-    """`10`, `1e-3` and `0,05` as numbers; anything else as it is."""
+def number(text: str, *, whole: bool) -> int | float | str:
+    """`10`, `1e-3` and `0,05` as numbers, `1,000` as a thousand where only whole numbers make sense; anything else as it is."""
+    if whole and re.fullmatch(r"\d{1,3}([., ]\d{3})+", text):
+        return int(re.sub(r"\D", "", text))
     for read in (int, float):
         try:
             return read(text.replace(",", "."))

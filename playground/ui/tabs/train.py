@@ -19,7 +19,7 @@ from playground.ui.tabs import settings_form
 
 @dataclass(frozen=True)
 class TrainTab:
-    tab: gr.Tab
+    shown: gr.State  # changes whenever what the tab tells of the runs does
     open: Any  # refreshes the whole tab; the page's load event calls it with `inputs` and `outputs`
     inputs: list[Any]
     outputs: list[Any]
@@ -143,8 +143,8 @@ def build(page: Page) -> TrainTab:
     def start(visitor: Visitor, dataset_id: str | None, model_id: str, own: str, length: str, *values: Any) -> tuple[str, Any]:
         if not dataset_id:
             raise NotFound("There is no dataset yet. Bring a table in the Dataset tab first.")
-        settings = {**PRESETS[length], **settings_form.collect(values), "model": (own or "").strip() or model_id}
-        return services.start_run(visitor.owner, dataset_id, settings), gr.Timer(active=True)
+        settings = {**settings_form.collect(values), "model": (own or "").strip() or model_id}
+        return services.start_run(visitor.owner, dataset_id, settings, preset=length), gr.Timer(active=True)
 
     def ask(what: str) -> Any:
         def send(visitor: Visitor, run_id: str | None) -> Any:
@@ -168,10 +168,10 @@ def build(page: Page) -> TrainTab:
     delete.click(lambda: gr.update(visible=True), None, sure, **quiet)
     sure.click(on(remove), [page.owner, page.run_id], page.run_id, api_visibility="private").success(on(show), inputs, outputs, **quiet)
     run.input(lambda chosen_run: chosen_run, run, page.run_id, **quiet)
-    gr.on([timer.tick, page.run_id.change, page.dataset_id.change], on(show), inputs, outputs, **quiet)
+    gr.on([timer.tick, page.run_id.change, page.dataset_id.change, tab.select], on(show), inputs, outputs, **quiet)
     tab.select(on(models), [page.owner, model], [model, model_note], **quiet)
     model.input(on(about_model), [page.owner, model], model_note, **quiet)
-    return TrainTab(tab, on(show), inputs, outputs)
+    return TrainTab(seen, on(show), inputs, outputs)
 
 
 def _signature(run: Run | None) -> str:
@@ -181,13 +181,15 @@ def _signature(run: Run | None) -> str:
 def status_sentence(run: Run, metrics: list[dict[str, Any]], say: Say, page: Page, visitor: Visitor) -> str:
     """What is happening with a run, and what its curve says, as Markdown."""
     sentence = page.texts.sentence
-    if run.state == "stopped":
+    if run.state == "stopped" and run.error:
+        told = plain(sentence(run.error, visitor.language))
+    elif run.state == "stopped":
         told = say("told.stopped", step=run.step) if run.has_adapter else say("told.discarded" if run.step else "told.nothing")
     else:
         told = say(
             f"told.{run.state}",
             place=run.place_in_line or 1,
-            doing=plain(sentence(run.doing, visitor.language)) if run.doing else say("told.preparing"),
+            doing=plain(sentence(run.doing, visitor.language).rstrip(".")) if run.doing else say("told.preparing"),
             explained=charts.explain(metrics, say, finished=run.state == "done"),
             time=duration(run.seconds),
             error=plain(sentence(run.error, visitor.language)) if run.error else "",
