@@ -27,10 +27,12 @@ def take_sample(page: Page, name: str) -> None:
 
 def set_expert(page: Page, **settings: str) -> None:
     page.get_by_text("All settings").click()
+    page.wait_for_timeout(1000)  # fields are mounted at first sight; a program types faster than that, a person does not
     for name, value in settings.items():
         field = page.locator(f"#setting-{name}").locator("input, textarea").first
         field.fill(value)
         field.press("Tab")
+        expect(field).to_have_value(value)
 
 
 def expect_finished(page: Page) -> None:

@@ -43,7 +43,6 @@ def build(page: Page) -> MappingPanel:
         interactive=True,
         static_columns=[0],
         column_count=2,
-        column_limits=(2, 2),
         max_height=260,
         visible=False,
         elem_id="label-names",
