@@ -152,12 +152,12 @@ def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
         pytest.fail("\n".join(complaints))
 
 
-def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float, what: str, every: float = 0.2) -> Any:
     """Poll until a condition is true, and give what it gave."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = condition()
         if found:
             return found
-        time.sleep(0.2)
+        time.sleep(every)
     raise AssertionError(f"not within {seconds} s: {what}")
