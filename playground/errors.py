@@ -12,7 +12,7 @@
     └─ StorageFull               the disk is full; nothing half-written was kept
 
 A sentence is written in English where it arises and carries its values apart, so that the interface can look the template up in another
-language. This module does not know how a sentence is shown.
+language. A value that is itself made of words is a Sentence too. This module does not know how a sentence is shown.
 """
 
 from __future__ import annotations
@@ -33,6 +33,29 @@ class Sentence(str):
         self = super().__new__(cls, template.format(**values) if values else template)
         self.template, self.values = template, values
         return self
+
+
+class Sentences(tuple[str, ...]):
+    """Several sentences in one place of another one, with semicolons between; each is translated by itself."""
+
+    def __str__(self) -> str:
+        return "; ".join(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+
+def pack(sentence: Sentence) -> dict[str, Any]:
+    """A sentence as JSON, to be read back by `unpack`."""
+    plain = {key: value if isinstance(value, (str, int, float, bool, type(None))) else str(value) for key, value in sentence.values.items()}
+    return {"template": sentence.template, "values": plain}
+
+
+def unpack(packed: Any) -> Sentence | None:
+    """The inverse of `pack`; None for anything else."""
+    if not isinstance(packed, dict) or not isinstance(packed.get("template"), str):
+        return None
+    return Sentence(packed["template"], **packed.get("values", {}))
 
 
 class PlaygroundError(Exception):

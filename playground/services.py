@@ -5,32 +5,40 @@ Opening costs no heavy import. Knows no Gradio, no language and no session.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 from playground.data.mapping import Mapped, ask
 from playground.data.store import DatasetStore
-from playground.errors import MappingError, NotFound, PromptError, SettingsError
+from playground.errors import MappingError, NotFound, PlaygroundError, PromptError, SettingsError
 from playground.inference.generate import GenerationSettings
 from playground.inference.host import Host, Pane
+from playground.jobs import Job, Jobs
 from playground.messages import Conversation, Message, conversation
 from playground.models import template
 from playground.models.catalog import AdapterRef, Catalog
+from playground.rag.store import Collections
 from playground.settings import Settings
 from playground.system import machine
 from playground.training.config import PRESETS
 from playground.training.examples import conversations
 from playground.training.record import Run
 from playground.training.runs import Runs
-from playground.workspace import Workspace
+from playground.workspace import Workspace, read_json
 
 STARTER = "starter"
+SAMPLE_QUESTIONS = "harbour_cafe_questions.json"
 SLOT = "\0"  # stands for the question where an instruction is taken apart; no table holds it
+FOLLOW_SECONDS = 0.25  # between two looks at a job that is followed
+ANSWER_TOKENS = 80  # of a model that phrases what documents say
 TOKEN_SAMPLE = 2_000  # examples whose length is measured for the token report
 
 
@@ -56,12 +64,22 @@ class Services:
     datasets: DatasetStore
     runs: Runs
     host: Host
+    jobs: Jobs
+    collections: Collections
 
     @classmethod
     def make(cls, settings: Settings) -> Services:
         workspace, catalog = Workspace(settings.home), Catalog(settings)
+        jobs = Jobs(workspace)
         return cls(
-            settings, workspace, catalog, DatasetStore(workspace, settings), Runs(workspace, catalog, limits=settings.limits), Host(catalog)
+            settings=settings,
+            workspace=workspace,
+            catalog=catalog,
+            datasets=DatasetStore(workspace, settings),
+            runs=Runs(workspace, catalog, limits=settings.limits),
+            host=Host(catalog),
+            jobs=jobs,
+            collections=Collections(workspace, settings, jobs),
         )
 
     def open(self) -> None:
@@ -71,6 +89,7 @@ class Services:
             WrongState: another app works on this workspace.
         """
         self.workspace.lock()
+        self.jobs.forget_old()
         self.runs.open()
 
     def close(self) -> None:
@@ -79,9 +98,23 @@ class Services:
         self.host.release()
         self.workspace.unlock()
 
-    def prepare(self) -> None:
-        """Begin in the background what the first dataset will need; importing the tokenizers' library alone takes seconds."""
-        threading.Thread(target=lambda: template.load_tokenizer(self.catalog.resolve(STARTER)), name="prepare", daemon=True).start()
+    def prepare(self, owner: str, run_id: str | None = None) -> None:
+        """Begin in the background what the first click will need, one after the other: importing the libraries alone takes seconds.
+
+        The tokenizer for a dataset; then, where there is something to ask already, the model of the newest run and the newest documents.
+        """
+
+        def load() -> None:
+            template.load_tokenizer(self.catalog.resolve(STARTER))
+            with contextlib.suppress(PlaygroundError):
+                if run_id and self.runs.get(owner, run_id).has_adapter:
+                    adapter = self.runs.adapter(owner, run_id)
+                    if adapter.model.id == STARTER:  # a larger one only when somebody asks it
+                        self.host.warm(adapter.model, adapter.quantised)
+                if newest := self.collections.list(owner)[:1]:
+                    self.collections.warm(owner, newest[0]["collection"])
+
+        threading.Thread(target=load, name="prepare", daemon=True).start()
 
     def hardware(self) -> dict[str, Any]:
         """`playground.system.machine`, measured once."""
@@ -208,6 +241,57 @@ class Services:
         if sum(len(t.content) for t in turns) > self.settings.limits.prompt_characters:
             raise PromptError("The conversation is too long. Start a new one.")
         return Conversation(((Message("system", system),) if system else ()) + turns)
+
+    # documents -> answers
+
+    def index_documents(
+        self, owner: str, files: Sequence[tuple[Path, str]], collection: str | None = None, embedder: str | None = None
+    ) -> Iterator[Job]:
+        """Index (path, name) files and follow the job: see `/index_documents`. Whoever stops listening does not stop the job."""
+        job, _ = self.collections.add(owner, files, collection, embedder)
+        seen: tuple[Any, ...] = ()
+        while True:
+            finished = job.finished
+            now = (job.state, job.done, job.doing)
+            if now != seen or finished:
+                seen = now
+                yield job
+            if finished:
+                return
+            time.sleep(FOLLOW_SECONDS)
+
+    def answer_documents(
+        self, owner: str, question: str, collection: str, run_id: str | None = None, settings: dict[str, Any] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Answer from a collection, by the base model or a run: see `/ask` in the programming interface.
+
+        Raises:
+            PromptError: no question, or no document; NotFound: no such collection or run; SettingsError: unknown settings.
+        """
+        options = dict(settings or {})
+        mode = options.pop("mode", "hybrid")
+        if "max_new_tokens" not in options:
+            options["max_new_tokens"] = ANSWER_TOKENS
+        generation = GenerationSettings.from_dict(options, self.settings.limits, also=("mode",))
+        adapter = self.runs.adapter(owner, run_id) if run_id else None
+        ref = adapter.model if adapter else self.catalog.resolve(STARTER)
+        quantised = adapter.quantised if adapter else False
+
+        def generate(prompt: str) -> Iterator[dict[str, Any]]:
+            asked = conversation(prompt, system=adapter.system if adapter else "")
+            for states in self.host.stream([Pane("answer", ref, quantised, adapter, asked)], generation):
+                yield {**vars(states["answer"]), "model": ref.id}
+
+        yield from self.collections.ask(owner, question, collection, generate, small=ref.id == STARTER, mode=mode)
+
+    def document_examples(self, owner: str, collection: str, language: str, limit: int = 4) -> list[str]:
+        """Questions to try on a collection: those of the sample document, where it is in there, in the visitor's language."""
+        told = read_json(self.settings.assets / "samples" / SAMPLE_QUESTIONS, {})
+        names = {one["name"] for one in self.collections.documents(owner, collection)} if collection else set()
+        if told.get("document") not in names:
+            return []
+        pairs = told["answerable"] + told["unanswerable"]
+        return [one["question"] for one in pairs if one.get("show") and one["language"] == language][:limit]
 
     def warm(self, owner: str, run_id: str) -> None:
         """Begin to load the base of a run in the background, so that the first answer comes sooner."""

@@ -28,6 +28,8 @@ class Limits:
     prompt_characters: int = 100_000
     new_tokens: int = 1_024
     queued_runs: int = 20
+    question_characters: int = 2_000
+    documents: int = 500
 
 
 @dataclass(frozen=True)

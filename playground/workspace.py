@@ -1,6 +1,6 @@
 """The folder layout on disk: owners, ids, and writes that are whole or absent.
 
-    HOME/datasets/<id>/ runs/<id>/ collections/<id>/ evaluations/<id>/
+    HOME/datasets/<id>/ runs/<id>/ collections/<id>/ evaluations/<id>/ jobs/<id>/
 
 An item exists once its identity file is there, which is written last; until then its folder is a draft that nobody reads and that the next
 start clears away. The identity file names the owner, and every lookup asks for it. Does not know what the rooms keep in their folders.
@@ -17,17 +17,24 @@ import time
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from playground.errors import NotFound, SettingsError, WrongState, storage_errors
+from playground.errors import NotFound, Sentence, SettingsError, WrongState, storage_errors
 from playground.system import lock_file
 
-Kind = Literal["datasets", "runs", "collections", "evaluations"]
+Kind = Literal["datasets", "runs", "collections", "evaluations", "jobs"]
 IDENTITY: dict[Kind, str] = {
     "datasets": "manifest.json",
     "runs": "config.json",
     "collections": "manifest.json",
     "evaluations": "config.json",
+    "jobs": "manifest.json",
 }
-SINGULAR: dict[Kind, str] = {"datasets": "dataset", "runs": "run", "collections": "collection", "evaluations": "evaluation"}
+SINGULAR: dict[Kind, str] = {
+    "datasets": "dataset",
+    "runs": "run",
+    "collections": "collection",
+    "evaluations": "evaluation",
+    "jobs": "job",
+}
 PERSONAL = "me"  # the one owner of personal mode
 ID = re.compile(r"[0-9a-f]{12}")
 DRAFT_HOURS = 6
@@ -91,7 +98,7 @@ class Workspace:
             folder = self.home / kind / id
             if self._identity(folder).get("owner") == owner:
                 return folder
-        raise NotFound("There is no such {kind} any more. Choose another one from the list.", kind=SINGULAR[kind])
+        raise NotFound("There is no such {kind} any more. Choose another one from the list.", kind=Sentence(SINGULAR[kind]))
 
     def list(self, kind: Kind, owner: str | None = None) -> list[Path]:
         """Folders of an owner's items (of everybody's with None), newest first."""

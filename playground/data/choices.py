@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from playground.errors import SettingsError
+from playground.errors import Sentence, Sentences, SettingsError
 
 TASKS = ("instruction", "classification", "summarization")
 LATER = ("chat", "completion")
@@ -20,59 +20,63 @@ def check_settings(settings: Any) -> dict[str, Any]:
     Raises:
         SettingsError: with all problems in one sentence.
     """
+    known = ", ".join(KEYS)
     if not isinstance(settings, dict):
-        raise SettingsError("The settings must be given by name. They are: {known}.", known=", ".join(KEYS))
-    problems = [f"“{key}” is unknown; the settings are {', '.join(KEYS)}" for key in settings if key not in KEYS]
+        raise SettingsError("The settings must be given by name. They are: {known}.", known=known)
+    problems = [Sentence("“{key}” is unknown; the settings are {known}", key=key, known=known) for key in settings if key not in KEYS]
     for key, check in CHECKS.items():
         if settings.get(key) is not None:
             problems += check(key, settings[key])
     if problems:
-        raise SettingsError("These settings cannot be used: {problems}.", problems="; ".join(problems))
+        raise SettingsError("These settings cannot be used: {problems}.", problems=Sentences(problems))
     return {
         **settings,
         **({"label_names": {str(key): name.strip() for key, name in names.items()}} if (names := settings.get("label_names")) else {}),
     }
 
 
-def _check_task(key: str, value: Any) -> list[str]:
+def _check_task(key: str, value: Any) -> list[Sentence]:
     if value in LATER:
-        return [f"the task {value} is not there yet; it can be {', '.join(TASKS)}"]
-    return [] if value in TASKS else [f"task must be one of {', '.join(TASKS)}"]
+        return [Sentence("the task {task} is not there yet; it can be {known}", task=value, known=", ".join(TASKS))]
+    return [] if value in TASKS else [Sentence("task must be one of {known}", known=", ".join(TASKS))]
 
 
-def _check_text(key: str, value: Any) -> list[str]:
-    return (
-        []
-        if isinstance(value, str) and len(value) <= MOST_CHARACTERS
-        else [f"{key} must be text of at most {MOST_CHARACTERS:,} characters"]
-    )
+def _check_text(key: str, value: Any) -> list[Sentence]:
+    if isinstance(value, str) and len(value) <= MOST_CHARACTERS:
+        return []
+    return [Sentence("{key} must be text of at most {most:,} characters", key=key, most=MOST_CHARACTERS)]
 
 
-def _check_roles_given(key: str, value: Any) -> list[str]:
+def _check_roles_given(key: str, value: Any) -> list[Sentence]:
+    known = ", ".join(ROLES)
     if not isinstance(value, dict):
-        return ["columns must give a column name for each role: " + ", ".join(ROLES)]
-    problems = [f"columns has no role “{role}”; the roles are {', '.join(ROLES)}" for role in value if role not in ROLES]
+        return [Sentence("columns must give a column name for each role: {known}", known=known)]
+    message = "columns has no role “{role}”; the roles are {known}"
+    problems = [Sentence(message, role=role, known=known) for role in value if role not in ROLES]
     return problems + [
-        f"columns.{role} must be the name of a column" for role, name in value.items() if not isinstance(name, (str, type(None)))
+        Sentence("columns.{role} must be the name of a column", role=role)
+        for role, name in value.items()
+        if not isinstance(name, (str, type(None)))
     ]
 
 
-def _check_names(key: str, value: Any) -> list[str]:
+def _check_names(key: str, value: Any) -> list[Sentence]:
     good = isinstance(value, dict) and all(isinstance(name, str) and name.strip() for name in value.values())
-    return [] if good else ["label_names must give a name, not empty, for each value of the answer column"]
+    return [] if good else [Sentence("label_names must give a name, not empty, for each value of the answer column")]
 
 
-def _check_split(key: str, value: Any) -> list[str]:
+def _check_split(key: str, value: Any) -> list[Sentence]:
     if not isinstance(value, dict) or not set(value) <= set(SPLIT):
-        return ["split must give a share for validation and for test"]
+        return [Sentence("split must give a share for validation and for test")]
     shares = list({**SPLIT, **value}.values())
     if not all(isinstance(share, (int, float)) and not isinstance(share, bool) and 0 <= share < 1 for share in shares):
-        return ["the shares of split must be numbers from 0 to below 1"]
-    return [] if sum(shares) < 1 else ["the shares of split must leave something to learn from: together below 1"]
+        return [Sentence("the shares of split must be numbers from 0 to below 1")]
+    return [] if sum(shares) < 1 else [Sentence("the shares of split must leave something to learn from: together below 1")]
 
 
-def _check_seed(key: str, value: Any) -> list[str]:
-    return [] if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**32 else ["seed must be a whole number from 0"]
+def _check_seed(key: str, value: Any) -> list[Sentence]:
+    good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**32
+    return [] if good else [Sentence("seed must be a whole number from 0")]
 
 
 CHECKS = {

@@ -16,7 +16,7 @@ import polars as pl
 from playground.data import decoding, delimited, records, sniff, workbooks
 from playground.data.grid import from_grid
 from playground.data.table import Table
-from playground.errors import FileUnreadable, Sentence, SettingsError
+from playground.errors import FileUnreadable, Sentence, Sentences, SettingsError
 from playground.settings import Limits
 
 OPTIONS = ("format", "encoding", "delimiter", "header", "sheet")
@@ -46,8 +46,8 @@ def read_table(path: Path, name: str, options: dict[str, Any] | None = None, lim
     for column in table.frame.iter_columns():
         longest = column.str.len_chars().max() if column.dtype == pl.String else 0
         if isinstance(longest, int) and longest > limits.cell_characters:
-            message = "A cell in the column {column} of {name} has {count} characters; {most} is the most that can be read. Shorten it."
-            raise FileUnreadable(message, column=column.name, name=name, count=f"{longest:,}", most=f"{limits.cell_characters:,}")
+            message = "A cell in the column {column} of {name} has {count:,} characters; {most:,} is the most that can be read. Shorten it."
+            raise FileUnreadable(message, column=column.name, name=name, count=longest, most=limits.cell_characters)
     if table.frame.width == 1:
         message = "There is only one column, {column}. To learn answers, a table needs a second one with them."
         table.warnings.append(Sentence(message, column=table.frame.columns[0]))
@@ -62,33 +62,34 @@ def check_options(options: dict[str, Any]) -> dict[str, Any]:
     """
     if not isinstance(options, dict):
         raise SettingsError("The options must be given by name. They are: {known}.", known=", ".join(OPTIONS))
-    problems: list[str] = []
+    problems: list[Sentence] = []
     chosen: dict[str, Any] = {}
     for key, value in options.items():
         if key not in OPTIONS:
-            problems.append(f"“{key}” is unknown; the options are {', '.join(OPTIONS)}")
+            problems.append(Sentence("“{key}” is unknown; the options are {known}", key=key, known=", ".join(OPTIONS)))
         elif value is None or value == "auto":
             continue
         elif key == "header":
             if not isinstance(value, bool):
-                problems.append("header must be true or false")
+                problems.append(Sentence("header must be true or false"))
             chosen[key] = value
         elif not isinstance(value, str):
-            problems.append(f"{key} must be text")
+            problems.append(Sentence("{key} must be text", key=key))
         elif key == "format" and value.lower() not in FORMATS:
-            problems.append(f"format “{value}” is unknown; it can be {', '.join(FORMATS)}")
+            problems.append(Sentence("format “{value}” is unknown; it can be {known}", value=value, known=", ".join(FORMATS)))
         elif key == "encoding" and decoding.canonical(value) is None:
             near = difflib.get_close_matches(value.lower(), decoding.ENCODINGS, 1) or ["utf-8"]
-            problems.append(f"encoding “{value}” is unknown; it can be {', '.join(decoding.ENCODINGS)} (nearest: {near[0]})")
+            message = "encoding “{value}” is unknown; it can be {known} (nearest: {near})"
+            problems.append(Sentence(message, value=value, known=", ".join(decoding.ENCODINGS), near=near[0]))
         elif key == "delimiter":
             mark = DELIMITER_NAMES.get(value.lower(), value)
             if len(mark) > 1 or mark.isalnum() or (mark and mark in '"\r\n\\\x00'):
-                problems.append("delimiter must be one character such as , ; | or a tab, or empty where each line is one cell")
+                problems.append(Sentence("delimiter must be one character such as , ; | or a tab, or empty where each line is one cell"))
             chosen[key] = mark
         else:
             chosen[key] = {"format": value.lower(), "encoding": decoding.canonical(value)}.get(key, value)
     if problems:
-        raise SettingsError("These options cannot be used: {problems}.", problems="; ".join(problems))
+        raise SettingsError("These options cannot be used: {problems}.", problems=Sentences(problems))
     return chosen
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
-from playground.data.table import COLUMNS, DATE, from_text, unique_names
+from playground.data.table import ABOVE_HEADER, BLANK, COLUMNS, DATE, from_text, unique_names
 from playground.errors import FileUnreadable, Sentence
 
 LOOK = 200  # rows that decide whether the first one is a header
@@ -63,11 +63,11 @@ def from_grid(
             content.append(row)
     if not content:
         raise FileUnreadable("The file {name} is empty: there is not one row with something in it. Choose another file.", name=name)
-    dropped = {"blank": total - len(content)} if total > len(content) else {}
+    dropped: dict[str, int] = {BLANK: total - len(content)} if total > len(content) else {}
     warnings: list[Sentence] = []
     if header is not False and (above := _above_header(content)):
         content = content[above:]
-        dropped["above the header"] = above
+        dropped[ABOVE_HEADER] = above
         warnings.append(Sentence("Lines above the header that were left out: {count}.", count=above))
     has_header = looks_like_header(content) if header is None else header
     names, body = (list(content[0]), content[1:]) if has_header else ([], content)

@@ -109,10 +109,10 @@ def _build(
     asks, answers = cells["prompt"], cells["answer"]
     usable = [row for row in range(frame.height) if asks[row] and answers[row]]
     dropped = {
-        reason: count
+        str(reason): count  # programs get it as JSON
         for reason, count in (
-            ("no question", sum(not text for text in asks)),
-            ("no answer", sum(bool(text) and not answer for text, answer in zip(asks, answers, strict=True))),
+            (Sentence("no question"), sum(not text for text in asks)),
+            (Sentence("no answer"), sum(bool(text) and not answer for text, answer in zip(asks, answers, strict=True))),
         )
         if count
     }
@@ -214,7 +214,7 @@ def _check_roles(frame: pl.DataFrame, roles: dict[str, str]) -> None:
     if frame.width == 1:
         message = "The table has only one column, {column}. To learn answers, it needs one column that is asked and one that is answered."
         raise MappingError(message, column=frame.columns[0])
-    missing = "question" if "prompt" not in roles else "answer"
+    missing = Sentence("question") if "prompt" not in roles else Sentence("answer")
     columns = ", ".join(frame.columns)
     raise MappingError("It is not clear which column is the {missing}. Choose one of: {columns}.", missing=missing, columns=columns)
 
@@ -226,7 +226,7 @@ def _check_enough(usable: list[int], roles: dict[str, str], asks: list[str], ans
     if len(empty) == 1:
         raise MappingError("The column {column} is empty in every row. Choose another column.", column=empty[0])
     if empty:
-        raise MappingError("The columns {columns} are empty in every row. Choose other columns.", columns=" and ".join(empty))
+        raise MappingError("The columns {columns} are empty in every row. Choose other columns.", columns=", ".join(empty))
     prompt, answer = roles["prompt"], roles["answer"]
     if not usable:
         message = "No row has something in both columns, {prompt} and {answer}. Choose other columns, or fill in what is missing."

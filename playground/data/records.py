@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from playground.data.table import COLUMNS, from_values, unique_names
+from playground.data.table import BLANK, COLUMNS, UNREADABLE, from_values, unique_names
 from playground.errors import FileUnreadable, Sentence
 
 LOOK = 50
@@ -97,13 +97,14 @@ def read_jsonl(text: str, name: str) -> Records:
             broken.append(number)
     if not values:
         raise FileUnreadable("Not one line of {name} can be read as JSON. Choose another file.", name=name)
-    dropped, warnings = {}, []
+    dropped: dict[str, int] = {}
+    warnings: list[Sentence] = []
     if broken:
-        dropped["unreadable"] = len(broken)
+        dropped[UNREADABLE] = len(broken)
         message = "Lines that could not be read as JSON and were left out: {count}. The first is line {line}."
         warnings.append(Sentence(message, count=len(broken), line=broken[0]))
     if blank:
-        dropped["blank"] = blank
+        dropped[BLANK] = blank
     frame, unusable, more = _table(values, name)
     for reason, count in unusable.items():
         dropped[reason] = dropped.get(reason, 0) + count
@@ -153,7 +154,7 @@ def _table(values: list[Any], name: str) -> tuple[pl.DataFrame, dict[str, int], 
     """Rows that are objects, lists or single values -> (frame, dropped, warnings). What the most rows are is what a row must be."""
     shape = max((dict, list, object), key=lambda kind: sum(_is(value, kind) for value in values))
     rows = [value for value in values if _is(value, shape)]
-    dropped = {"unreadable": len(values) - len(rows)} if len(rows) < len(values) else {}
+    dropped: dict[str, int] = {UNREADABLE: len(values) - len(rows)} if len(rows) < len(values) else {}
     records: list[dict[Path, Any]]
     if shape is dict:
         records = _flat(rows)
@@ -167,7 +168,7 @@ def _table(values: list[Any], name: str) -> tuple[pl.DataFrame, dict[str, int], 
         records = [{("text",): value} for value in rows]
     kept = [record for record in records if any(value is not None and value != "" for value in record.values())]
     if len(kept) < len(records):
-        dropped["blank"] = len(records) - len(kept)
+        dropped[BLANK] = len(records) - len(kept)
     paths: dict[Path, None] = {path: None for record in kept for path in record}
     if not paths:
         raise FileUnreadable("The file {name} is empty: there is not one row with something in it. Choose another file.", name=name)

@@ -244,7 +244,7 @@ def read_frame(folder: Path) -> pl.DataFrame:
 
 
 def gone() -> NotFound:
-    return NotFound("There is no such {kind} any more. Choose another one from the list.", kind="dataset")
+    return NotFound("There is no such {kind} any more. Choose another one from the list.", kind=Sentence("dataset"))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import polars as pl
 from playground.errors import Sentence
 
 COLUMNS = 2_000
+BLANK, UNREADABLE, ABOVE_HEADER = Sentence("blank"), Sentence("unreadable"), Sentence("above the header")  # why rows are left out
 EXAMPLE_CHARACTERS = 200
 NOT_AVAILABLE = ("#n/a", "na", "n/a", "nan", "null", "none", "-nan", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\ufeff]+")
@@ -159,22 +160,22 @@ def describe(frame: pl.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def column_type(column: pl.Series) -> str:
+def column_type(column: pl.Series) -> Sentence:
     """What the values of a column are."""
     if column.null_count() == len(column):
-        return "empty"
+        return Sentence("empty")
     if column.dtype == pl.Boolean:
-        return "true-false"
+        return Sentence("true-false")
     if column.dtype != pl.String:
-        return "number"
+        return Sentence("number")
     known = column.drop_nulls()
     if known.str.contains(DATE).all():
-        return "date"
+        return Sentence("date")
     if known.n_unique() <= 2 and set(known.str.to_lowercase().unique()) <= TRUTHS:
-        return "true-false"
+        return Sentence("true-false")
     if known.str.starts_with("[").all() and all(_is_list(text) for text in known.head(20)):
-        return "list"
-    return "text"
+        return Sentence("list")
+    return Sentence("text")
 
 
 def _is_list(text: str) -> bool:

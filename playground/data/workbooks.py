@@ -101,8 +101,8 @@ def read_parquet(path: Path, name: str, rows: int, upload_bytes: int) -> pl.Data
 
 
 def too_many_rows(name: str, count: int, most: int) -> FileUnreadable:
-    message = "The file {name} has {count} rows; {most} is the most that can be read here. Split it, or take a part of it."
-    return FileUnreadable(message, name=name, count=f"{count:,}", most=f"{most:,}")
+    message = "The file {name} has {count:,} rows; {most:,} is the most that can be read here. Split it, or take a part of it."
+    return FileUnreadable(message, name=name, count=count, most=most)
 
 
 def _simple(column: pl.Series) -> pl.Series:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from playground.errors import SettingsError
+from playground.errors import Sentence, Sentences, SettingsError
 from playground.settings import Limits
 
 MAX_STOPS, MAX_STOP_LENGTH = 8, 100
@@ -47,10 +47,11 @@ class GenerationSettings:
         """
         limits = limits or Limits()
         values = dict(values or {})
-        problems: list[str] = []
+        problems: list[Sentence] = []
         unknown = [str(name)[:50] for name in values if name not in cls.names() and name not in also]
         if unknown:
-            problems.append(f"there is no setting {', '.join(unknown)} (the known ones are {', '.join([*cls.names(), *also])})")
+            message = "there is no setting {names} (the known ones are {known})"
+            problems.append(Sentence(message, names=", ".join(unknown), known=", ".join([*cls.names(), *also])))
         given = {name: values[name] for name in cls.names() if values.get(name) is not None}
         ranges: dict[str, tuple[float, float, bool]] = {
             "max_new_tokens": (1, limits.new_tokens, True),
@@ -66,16 +67,17 @@ class GenerationSettings:
                 number = _number(given[name], low, high, whole)
                 read[name] = number
                 if number is None:
-                    problems.append(
-                        f"{name} is {_shown(given[name])} and must be a {'whole number' if whole else 'number'} from {low} to {high}"
-                    )
+                    kind = Sentence("whole number") if whole else Sentence("number")
+                    message = "{name} is {given} and must be a {kind} from {low} to {high}"
+                    problems.append(Sentence(message, name=name, given=_shown(given[name]), kind=kind, low=low, high=high))
         if "stop" in given:
             stops = _stops(given["stop"])
             read["stop"] = stops
             if stops is None:
-                problems.append(f"stop must be a text or up to {MAX_STOPS} texts, each of 1 to {MAX_STOP_LENGTH} characters")
+                message = "stop must be a text or up to {texts} texts, each of 1 to {characters} characters"
+                problems.append(Sentence(message, texts=MAX_STOPS, characters=MAX_STOP_LENGTH))
         if problems:
-            raise SettingsError("The answer cannot be drawn with these settings: {problems}.", problems="; ".join(problems))
+            raise SettingsError("The answer cannot be drawn with these settings: {problems}.", problems=Sentences(problems))
         return cls(**read)
 
 

@@ -110,7 +110,7 @@ class Catalog:
         if id == STARTER:
             if not self.settings.starter.is_dir():
                 raise ModelUnavailable(NO_STARTER, folder=self.settings.starter)
-            return self._folder(STARTER, "The starter model", self.settings.starter)
+            return self._folder(STARTER, Sentence("The starter model"), self.settings.starter)
         if id.startswith(LOCAL):
             return self._local(id)
         if self.settings.mode == "shared" and id not in {known.id for known in KNOWN}:
@@ -122,7 +122,7 @@ class Catalog:
 
     def _starter(self) -> ModelInfo:
         folder = self.settings.starter
-        problem = problem_of(folder, "The starter model") if folder.is_dir() else Sentence(NO_STARTER, folder=folder)
+        problem = problem_of(folder, Sentence("The starter model")) if folder.is_dir() else Sentence(NO_STARTER, folder=folder)
         parameters = self._count(folder)
         reason: str | Sentence = problem or Sentence("Comes with the playground and needs no network.")
         return ModelInfo(
@@ -236,7 +236,7 @@ def too_big(name: str, needed: int | None, gpu: bool, here: dict[str, int | str 
     if gpu:
         memory = here["gpu_memory_mb"]
         if not isinstance(memory, int):
-            return Sentence(WANTS_GPU, name=name, needed=needed, has="none")
-        return Sentence(WANTS_GPU, name=name, needed=needed, has=f"{memory} MB") if memory < needed else None
+            return Sentence(WANTS_GPU, name=name, needed=needed, has=Sentence("none"))
+        return Sentence(WANTS_GPU, name=name, needed=needed, has=Sentence("{memory} MB", memory=memory)) if memory < needed else None
     memory = here["memory_mb"]
     return Sentence(TOO_BIG, name=name, needed=needed, memory=memory) if isinstance(memory, int) and memory < needed else None

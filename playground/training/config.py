@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from playground.errors import SettingsError
+from playground.errors import Sentence, Sentences, SettingsError
 
 METHODS = ("qlora", "lora")
 LATER_METHODS = ("ia3", "full")
@@ -19,6 +19,7 @@ OPTIMIZERS = ("adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "rmsprop")
 SAMPLING = ("group_by_length", "random", "sequential")
 INITS = (True, "gaussian", "orthogonal")
 ALL_LINEAR = "all-linear"
+NO_TARGETS = "has to be {all} or a list of layer names such as q_proj and v_proj"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "thorough": {"num_train_epochs": 10, "early_stopping_patience": 3, "lr_scheduler_type": "cosine"},
 }
 
-Rule = Callable[[Any], str | None]  # says what is wrong with a value, or nothing
+Rule = Callable[[Any], Sentence | None]  # says what is wrong with a value, or nothing
 
 
 def check(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,25 +91,26 @@ def check(given: Mapping[str, Any]) -> dict[str, Any]:
         raise SettingsError(
             "The settings have to be given by name, for example method: lora. Known settings: {known}.", known=", ".join(KNOWN)
         )
-    problems, checked = [], {}
+    problems: list[Sentence] = []
+    checked: dict[str, Any] = {}
     for name, value in given.items():
         rule = RULES.get(name)
         if rule is None:
-            problems.append(f"{name} is not a known setting")
+            problems.append(Sentence("{name} is not a known setting", name=name))
         elif value is not None:
             wrong = rule(value)
             if wrong:
-                problems.append(f"{name} {wrong}, not {_short(value)}")
+                problems.append(Sentence("{name} {wrong}, not {value}", name=name, wrong=wrong, value=_short(value)))
             checked[name] = _tidy(name, value)
     if problems:
         raise problems_error(problems)
     return checked
 
 
-def problems_error(problems: list[str]) -> SettingsError:
+def problems_error(problems: list[Sentence]) -> SettingsError:
     """All that is wrong, in one sentence."""
     return SettingsError(
-        "These settings cannot be used: {problems}. Known settings: {known}.", problems="; ".join(problems), known=", ".join(KNOWN)
+        "These settings cannot be used: {problems}. Known settings: {known}.", problems=Sentences(problems), known=", ".join(KNOWN)
     )
 
 
@@ -133,58 +135,60 @@ def _number(value: Any) -> bool:
 
 
 def _whole(low: int, high: int, *also: int) -> Rule:
-    def rule(value: Any) -> str | None:
+    def rule(value: Any) -> Sentence | None:
         fine = _number(value) and float(value).is_integer() and (low <= value <= high or value in also)
-        return None if fine else f"has to be a whole number from {low} to {high}"
+        return None if fine else Sentence("has to be a whole number from {low} to {high}", low=low, high=high)
 
     return rule
 
 
 def _between(low: float, high: float, *, open_below: bool = False) -> Rule:
-    def rule(value: Any) -> str | None:
+    def rule(value: Any) -> Sentence | None:
         if _number(value) and (low < value if open_below else low <= value) and value <= high:
             return None
-        return f"has to be a number {'above' if open_below else 'from'} {low:g} {'and at most' if open_below else 'to'} {high:g}"
+        if open_below:
+            return Sentence("has to be a number above {low:g} and at most {high:g}", low=low, high=high)
+        return Sentence("has to be a number from {low:g} to {high:g}", low=low, high=high)
 
     return rule
 
 
 def _one_of(*choices: Any) -> Rule:
-    def rule(value: Any) -> str | None:
+    def rule(value: Any) -> Sentence | None:
         fine = any(value == choice and type(value) is type(choice) for choice in choices)
-        return None if fine else f"can be {', '.join(map(str, choices[:-1]))} or {choices[-1]}"
+        return None if fine else Sentence("can be {others} or {last}", others=", ".join(map(str, choices[:-1])), last=choices[-1])
 
     return rule
 
 
-def _switch(value: Any) -> str | None:
-    return None if isinstance(value, bool) else "has to be true or false"
+def _switch(value: Any) -> Sentence | None:
+    return None if isinstance(value, bool) else Sentence("has to be true or false")
 
 
-def _method(value: Any) -> str | None:
+def _method(value: Any) -> Sentence | None:
     if value in LATER_METHODS:
-        return f"can be {' or '.join(METHODS)} in this version"
+        return Sentence("can be {others} or {last} in this version", others=", ".join(METHODS[:-1]), last=METHODS[-1])
     return _one_of(*METHODS)(value)
 
 
-def _targets(value: Any) -> str | None:
+def _targets(value: Any) -> Sentence | None:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) and name.strip() for name in names):
-        return f"has to be {ALL_LINEAR} or a list of layer names such as q_proj and v_proj"
+        return Sentence(NO_TARGETS, all=ALL_LINEAR)
     if isinstance(value, str) and value != ALL_LINEAR:
-        return f"has to be {ALL_LINEAR} or a list of layer names such as q_proj and v_proj"
-    return "cannot hold lm_head, whose adapter would not be trained" if "lm_head" in names else None
+        return Sentence(NO_TARGETS, all=ALL_LINEAR)
+    return Sentence("cannot hold lm_head, whose adapter would not be trained") if "lm_head" in names else None
 
 
-def _not_yet(what: str) -> Rule:
-    def rule(value: Any) -> str | None:
-        return f"has to be left out, because {what} in this version" if value not in (0, [], ()) else None  # False counts as 0
+def _not_yet(why: Sentence) -> Rule:
+    def rule(value: Any) -> Sentence | None:
+        return why if value not in (0, [], ()) else None  # False counts as 0
 
     return rule
 
 
-def _text(value: Any) -> str | None:
-    return None if isinstance(value, str) and value.strip() else "has to be the id of a model"
+def _text(value: Any) -> Sentence | None:
+    return None if isinstance(value, str) and value.strip() else Sentence("has to be the id of a model")
 
 
 WHOLE = {
@@ -216,10 +220,12 @@ RULES: dict[str, Rule] = {
     "init_lora_weights": _one_of(*INITS),
     "logging_steps": _whole(1, 10_000),
     "eval_steps": _whole(1, 1_000_000, 0),
-    "save_steps": _not_yet("checkpoints are not kept"),
+    "save_steps": _not_yet(Sentence("has to be left out, because checkpoints are not kept in this version")),
     "early_stopping_patience": _whole(1, 1000, 0),
     "gradient_checkpointing": _switch,
-    "packing": _not_yet("examples are not packed together"),
+    "packing": _not_yet(Sentence("has to be left out, because examples are not packed together in this version")),
     "train_sampling_strategy": _one_of(*SAMPLING),
-    "sample_prompts": _not_yet("answers are not sampled while it learns"),
+    "sample_prompts": _not_yet(
+        Sentence("has to be left out, because prompts of your own are not answered while it learns in this version")
+    ),
 }

@@ -131,7 +131,7 @@ def _default_rest(default: Any, size: int) -> None:
     default("seed", 42, "The same seed gives the same run again on the same machine.")
     default("logging_steps", 1, "Every step is drawn.")
     default("packing", False, "Examples stay apart; grouping them by length already saves the time.")
-    default("sample_prompts", [], "No answers are sampled while it learns.")
+    default("sample_prompts", [], "The first rows that it does not learn from are answered at every check.")
 
 
 def _default_checks(default: Any, chosen: dict[str, Any], around: Circumstances) -> None:
@@ -144,12 +144,13 @@ def _default_checks(default: Any, chosen: dict[str, Any], around: Circumstances)
     default("eval_steps", every, "About {checks} checks on the validation rows in the whole run.", checks=max(1, steps // every))
 
 
-def _misfits(chosen: dict[str, Any], around: Circumstances) -> list[str]:
+def _misfits(chosen: dict[str, Any], around: Circumstances) -> list[Sentence]:
     problems = []
     if chosen["max_length"] > around.window:
-        problems.append(f"max_length can be at most {around.window} for this model, not {chosen['max_length']}")
+        message = "max_length can be at most {window} for this model, not {given}"
+        problems.append(Sentence(message, window=around.window, given=chosen["max_length"]))
     if chosen["eval_steps"] and not around.validation_rows:
-        problems.append("eval_steps needs validation rows, and the dataset's split gives none")
+        problems.append(Sentence("eval_steps needs validation rows, and the dataset's split gives none"))
     if chosen["early_stopping_patience"] and not chosen["eval_steps"]:
-        problems.append("early_stopping_patience needs validation rows and eval_steps, since it watches the loss on them")
+        problems.append(Sentence("early_stopping_patience needs validation rows and eval_steps, since it watches the loss on them"))
     return problems

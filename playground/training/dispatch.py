@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from playground.errors import PlaygroundError, Sentence
+from playground.errors import PlaygroundError, Sentence, pack
 from playground.models import hub
 from playground.settings import PROJECT
 from playground.system import lock_file, start_detached
@@ -89,7 +89,7 @@ class Dispatcher:
                 "state": state,
                 "ended": time.time(),
                 "seconds": seconds,
-                "error": record.pack(error) if error else None,
+                "error": pack(error) if error else None,
                 **more,
             }
             write_json(folder / "status.json", ended)
@@ -216,7 +216,8 @@ class Dispatcher:
             self._children[folder] = start_detached(command, folder / "worker.log", cwd=PROJECT, environ=_environ(offline=local))
         except OSError as error:
             log.exception("runs: a worker could not be started")
-            self.finish(folder, "failed", Sentence("The training process could not be started: {why}.", why=error.strerror or "unknown"))
+            why = error.strerror or Sentence("unknown")
+            self.finish(folder, "failed", Sentence("The training process could not be started: {why}.", why=why))
 
 
 def claim(folder: Path) -> Any:

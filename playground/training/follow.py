@@ -29,9 +29,17 @@ class Follow(TrainerCallback):
     """One per training; `stopped` says whether the user ended it, `best` holds (loss, step, adapter weights) when early stopping is on."""
 
     def __init__(
-        self, folder: Path, status: Status, curve: Curve, *, patience: int | None, signalled: Callable[[], bool], cores: Cores | None = None
+        self,
+        folder: Path,
+        status: Status,
+        curve: Curve,
+        *,
+        patience: int | None,
+        signalled: Callable[[], bool],
+        cores: Cores | None = None,
+        answer: Callable[[Any, int], None] | None = None,
     ) -> None:
-        self._signalled, self._cores = signalled, cores
+        self._signalled, self._cores, self._answer = signalled, cores, answer
         self._folder, self._status, self._curve, self._clock = folder, status, curve, Clock()
         self._patience, self._unimproved = patience, 0
         self._pending: dict[str, Any] | None = None  # the point of a step whose check is still going on
@@ -112,6 +120,8 @@ class Follow(TrainerCallback):
         }
         self._pending = None
         self._curve.add(state.global_step, eval_loss=loss, **point)
+        if self._answer is not None and more.get("model") is not None:
+            self._answer(more["model"], state.global_step)
         if loss is None or not math.isfinite(loss):
             return
         if self.best is None or loss < self.best[0]:

@@ -13,7 +13,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from playground.errors import Sentence, storage_errors
+from playground.errors import Sentence, pack, storage_errors
 from playground.system import ProcessId, memory_mb
 from playground.training import record
 from playground.workspace import write_json
@@ -37,7 +37,7 @@ class Status:
 
     def doing(self, sentence: Sentence, **values: Any) -> None:
         """Tell what takes a while, at once."""
-        self.write(doing=record.pack(sentence), **values)
+        self.write(doing=pack(sentence), **values)
 
     def write(self, **values: Any) -> None:
         """Change some values and write the whole."""
@@ -55,7 +55,7 @@ class Status:
     def end(self, state: str, error: Sentence | None = None, **values: Any) -> None:
         """The last word of this worker."""
         self._reserve.unlink(missing_ok=True)
-        packed = record.pack(error) if error is not None else None
+        packed = pack(error) if error is not None else None
         self.write(state=state, error=packed, ended=time.time(), eta_seconds=None, doing=None, **values)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from playground.errors import Sentence
+from playground.errors import Sentence, unpack
 from playground.system import ProcessId
 from playground.workspace import read_json
 
@@ -72,18 +72,6 @@ class Run:
         plain["reasons"] = {key: str(reason) for key, reason in self.reasons.items()}
         plain["warnings"] = [str(warning) for warning in self.warnings]
         return plain
-
-
-def pack(sentence: Sentence) -> dict[str, Any]:
-    """A sentence as JSON, to be read back by `unpack`."""
-    return {"template": sentence.template, "values": {key: _plain(value) for key, value in sentence.values.items()}}
-
-
-def unpack(packed: Any) -> Sentence | None:
-    """The inverse of `pack`; None for anything else."""
-    if not isinstance(packed, dict) or not isinstance(packed.get("template"), str):
-        return None
-    return Sentence(packed["template"], **packed.get("values", {}))
 
 
 def config(folder: Path) -> dict[str, Any]:
@@ -171,7 +159,3 @@ def log_tail(path: Path) -> str:
         if not inside and line.strip():
             kept.append(line.rstrip())
     return "\n".join(kept[-LOG_TAIL_LINES:])
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

@@ -17,13 +17,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from playground.errors import InputError, Sentence, WrongState, storage_errors
+from playground.errors import InputError, Sentence, WrongState, pack, storage_errors
 from playground.messages import Conversation
 from playground.models.catalog import AdapterRef, Catalog, ModelRef
 from playground.models.folder import parameters_of
 from playground.settings import Limits
 from playground.system import machine
-from playground.training import record
+from playground.training import record, samples
 from playground.training.config import TrainingSettings
 from playground.training.defaults import Circumstances, resolve
 from playground.training.dispatch import PATIENCE, WORKER, Dispatcher
@@ -124,7 +124,7 @@ class Runs:
                 model=asdict(ref),
                 settings=chosen.to_dict(),
                 given=sorted(set(settings) & set(chosen.to_dict())),
-                reasons={key: record.pack(reason) for key, reason in reasons.items()},
+                reasons={key: pack(reason) for key, reason in reasons.items()},
                 planned_steps=chosen.planned_steps(len(splits.train)),
                 rows={part: len(conversations) for part, conversations in parts.items()},
                 instruction=splits.instruction,
@@ -156,6 +156,10 @@ class Runs:
             if len(self._readers) > READERS:
                 self._readers.popitem(last=False)
             return reader.since(since_step)
+
+    def samples(self, owner: str, run_id: str) -> dict[str, Any]:
+        """What the model answered along the way: see `playground.training.samples.read`."""
+        return samples.read(self._find(owner, run_id))
 
     def stop(self, owner: str, run_id: str) -> Run:
         """End a run and keep what it has learned. A queued run stops at once; a running one finishes its step and saves, which `get` shows.

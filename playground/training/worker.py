@@ -17,13 +17,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from playground.errors import PlaygroundError, Sentence, storage_errors
+from playground.errors import PlaygroundError, Sentence, pack, storage_errors
 from playground.training import record
 from playground.training.config import TrainingSettings
 from playground.training.cores import Cores
 from playground.training.defaults import check_rows
 from playground.training.dispatch import claim
 from playground.training.progress import Curve, Status
+from playground.training.samples import Samples
 from playground.workspace import write_json
 
 UNEXPECTED = (
@@ -132,6 +133,7 @@ class Training:
         )
         _check_targets(model, settings.target_modules)
         curve = Curve(self.folder / "metrics.jsonl")
+        samples = Samples(self.folder, tokenizer, settings.max_length, _dtype())
         follow = Follow(
             self.folder,
             self.status,
@@ -139,6 +141,7 @@ class Training:
             patience=settings.early_stopping_patience,
             signalled=lambda: self.signalled,
             cores=None if torch.cuda.is_available() else Cores(cores(), torch.set_num_threads),
+            answer=samples.answer,
         )
         from transformers import PrinterCallback
         from trl import SFTConfig, SFTTrainer
@@ -224,7 +227,7 @@ class Training:
         shutil.rmtree(final, ignore_errors=True)
         draft.rename(final)
         write_json(self.folder / "manifest.json", self._manifest(final, step, state))
-        self.status.end(state, step=trainer.state.global_step, warnings=[record.pack(one) for one in self.warnings])
+        self.status.end(state, step=trainer.state.global_step, warnings=[pack(one) for one in self.warnings])
         _say(f"{state} at step {trainer.state.global_step}")
 
     def _manifest(self, adapter: Path, step: int, state: str) -> dict[str, Any]:
@@ -268,7 +271,7 @@ class Training:
             self.warnings.append(
                 Sentence("The curve uses {used} of the {rows} validation rows, to save time.", used=len(validation), rows=rows)
             )
-        self.status.write(warnings=[record.pack(one) for one in self.warnings])
+        self.status.write(warnings=[pack(one) for one in self.warnings])
 
     def _on_signal(self, number: int, frame: object) -> None:
         self.signalled = True  # the machine is shutting down, or someone ended the process politely: keep what was learned

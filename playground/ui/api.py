@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from playground.errors import InputError
+from playground.rag.store import DEFAULT_NAME
 from playground.ui.errors import owner_of, told
 from playground.ui.i18n import DEFAULT
 from playground.ui.page import Page
@@ -127,14 +128,85 @@ def build(page: Page) -> None:
             if states and all(state["error"] for state in states.values()):
                 raise gr.Error(str(states["tuned"]["error"]), print_exception=False)
 
+    def index_documents(
+        files: list[str] | None, collection: str | None = None, embedder: str | None = None, owner: Owner = None
+    ) -> Iterator[dict]:
+        """Add PDFs to a collection (made where it is not there) and follow the indexing; a stream, whose last item has each document.
+
+        Without files, what an interrupted indexing left waiting is indexed. The job goes on when the caller leaves; see `get_job`.
+        """
+        with telling():
+            named = [(Path(one), Path(one).name) for one in files or []]
+            for job in services.index_documents(who(owner), named, collection or None, embedder or None):
+                told = job.to_dict()
+                documents = (told.pop("result") or {}).get("documents", [])
+                yield {**told, "collection": collection or DEFAULT_NAME, "documents": documents}
+                if job.state == "failed":
+                    raise gr.Error(str(job.error), print_exception=False)
+
+    def list_collections(owner: Owner = None) -> list:
+        """List one's collections of documents, newest first: name, id, embedder, documents and passages."""
+        with telling():
+            return services.collections.list(who(owner))
+
+    def list_documents(collection: str, owner: Owner = None) -> list:
+        """List the documents of a collection (by name or id): pages, pages without text, passages, and why one failed."""
+        with telling():
+            return services.collections.documents(who(owner), collection)
+
+    def delete_document(collection: str, name: str, owner: Owner = None) -> dict:
+        """Take one document out of a collection."""
+        with telling():
+            return services.collections.remove(who(owner), collection, name)
+
+    def delete_collection(collection: str, owner: Owner = None) -> dict:
+        """Delete a collection with its documents."""
+        with telling():
+            return services.collections.delete(who(owner), collection)
+
+    def search(question: str, collection: str, k: int = 5, mode: str = "hybrid", owner: Owner = None) -> list:
+        """Find the passages that speak to a question; `mode` is hybrid, dense or keyword. Pages count from 1, label is the printed one."""
+        with telling():
+            return services.collections.search(who(owner), question, collection, k, mode)
+
+    def ask(question: str, collection: str, run_id: str | None = None, settings: Settings = None, owner: Owner = None) -> Iterator[dict]:
+        """Answer a question from a collection, with citations; a stream whose last item is whole. `run_id` asks a tuned model.
+
+        `settings`: mode (hybrid, dense, keyword), max_new_tokens, temperature, top_p, top_k, repetition_penalty, stop, seed.
+        """
+        with telling():
+            for state in services.answer_documents(who(owner), question, collection, run_id or None, settings):
+                yield {**state, "answer": str(state["answer"]), "error": str(state["error"]) if state["error"] else None}
+
+    def get_job(job_id: str, owner: Owner = None) -> dict:
+        """Where a long piece of work stands: state, done, total, eta_seconds, result and error."""
+        with telling():
+            return services.jobs.get(who(owner), job_id).to_dict()
+
+    def stop_job(job_id: str, owner: Owner = None) -> dict:
+        """Ask a long piece of work to end; what it has done stays."""
+        with telling():
+            return services.jobs.stop(who(owner), job_id).to_dict()
+
     plain: list[Callable[..., Any]] = [list_samples, list_datasets, delete_dataset, preview_dataset, map_dataset, list_models, start_run]
     plain += [get_run, get_metrics, stop_run, cancel_run, list_runs, delete_run]
+    plain += [list_collections, list_documents, delete_document, delete_collection, search, get_job, stop_job]
     for endpoint in plain:
         gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
     gr.api(compare, api_name="compare", concurrency_id="model")
+    gr.api(ask, api_name="ask", concurrency_id="model")
     # a file needs a component to arrive through
     file, sample, options = gr.File(visible=False), gr.Textbox(visible=False), gr.JSON(visible=False)
     owner, result = gr.Textbox(visible=False), gr.JSON(visible=False)
     gr.Button(visible=False).click(
         import_dataset, [file, sample, options, owner], result, api_name="import_dataset", concurrency_limit=4, show_progress="hidden"
+    )
+    files, collection, embedder = gr.File(visible=False, file_count="multiple"), gr.Textbox(visible=False), gr.Textbox(visible=False)
+    gr.Button(visible=False).click(
+        index_documents,
+        [files, collection, embedder, owner],
+        result,
+        api_name="index_documents",
+        concurrency_limit=8,
+        show_progress="hidden",
     )

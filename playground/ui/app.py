@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
+from playground.demonstration import Demonstration
 from playground.services import Services
 from playground.training.record import Run
 from playground.ui import api
 from playground.ui.errors import Visitor, handlers
 from playground.ui.formatting import Say, megabytes, strip
 from playground.ui.i18n import Texts
+from playground.ui.language import SWITCH, FirstScript
 from playground.ui.page import Page
-from playground.ui.tabs import chat, dataset, train
+from playground.ui.tabs import chat, dataset, documents, train
 from playground.ui.theme import theme
 from playground.workspace import write_bytes
 
@@ -31,6 +35,7 @@ def build_app(services: Services) -> gr.Blocks:
     with gr.Blocks(title=texts.say("app.title"), analytics_enabled=False, delete_cache=(HOUR, 6 * HOUR), fill_width=True) as app:
         page = Page(
             services,
+            Demonstration(services),
             texts,
             handlers(settings, texts),
             gr.BrowserState("", storage_key="playground-owner", secret=browser_secret(services)),
@@ -41,18 +46,54 @@ def build_app(services: Services) -> gr.Blocks:
         with gr.Row(elem_id="strip", equal_height=True):
             gr.Markdown(texts.label("app.title"), elem_id="brand")
             standing = gr.HTML(elem_id="standing")
+            other = gr.Button(texts.label("app.other_language"), variant="secondary", size="sm", elem_id="language", min_width=90, scale=0)
             following = gr.Button(texts.label("next.sample"), variant="primary", size="md", elem_id="next", min_width=190, scale=0)
         with gr.Tabs(elem_id="tabs") as tabs:
             dataset.build(page)
             train_tab = train.build(page)
             chat.build(page)
+            documents.build(page)
+        other.click(None, None, None, js=SWITCH, api_visibility="private")
         where = gr.State("sample")
+        again = _start_over(page)
         with gr.Accordion(texts.label("app.key"), open=False, visible=settings.mode == "shared"):
             key = gr.Textbox(label=texts.label("app.key_label"), info=texts.label("app.key_info"), interactive=False, buttons=["copy"])
         _wire(app, page, tabs, standing, following, where, key, train_tab)
+        _wire_start_over(page, again, tabs)
         api.build(page)
     app.texts = texts  # launch() needs the locales
     return app
+
+
+@dataclass(frozen=True)
+class StartOver:
+    button: gr.Button
+    everything: gr.Checkbox
+    told: gr.Markdown
+
+
+def _start_over(page: Page) -> StartOver:
+    """For an instructor after a class: bring the demonstration back."""
+    with gr.Accordion(page.label("again.title"), open=False, elem_id="start-over"):
+        gr.Markdown(page.label("again.about"), elem_classes="hint")
+        with gr.Row(equal_height=True):
+            everything = gr.Checkbox(False, label=page.label("again.everything"), info=page.label("again.everything_info"), scale=3)
+            button = gr.Button(page.label("again.button"), scale=1, min_width=240, elem_id="restore")
+        told = gr.Markdown(elem_id="restored")
+    return StartOver(button, everything, told)
+
+
+def _wire_start_over(page: Page, again: StartOver, tabs: gr.Tabs) -> None:
+    def restore(visitor: Visitor, everything: bool) -> tuple[Any, ...]:
+        made = page.demonstration.restore(visitor.owner, everything=everything)
+        return made["dataset_id"], made["run_id"], page.texts.say("again.done", visitor.language), False, gr.Tabs(selected="chat")
+
+    again.button.click(
+        page.handler(restore),
+        [page.owner, again.everything],
+        [page.dataset_id, page.run_id, again.told, again.everything, tabs],
+        api_visibility="private",
+    )
 
 
 def _wire(
@@ -72,8 +113,10 @@ def _wire(
         return key or secrets.token_urlsafe(24)
 
     def arrive(visitor: Visitor) -> tuple[str | None, str | None]:
-        services.prepare()
-        return services.newest(visitor.owner)
+        page.demonstration.greet(visitor.owner)
+        newest = services.newest(visitor.owner)
+        services.prepare(visitor.owner, newest[1])
+        return newest
 
     def stand(visitor: Visitor, dataset_id: str | None, run_id: str | None) -> tuple[Any, Any, str]:
         """Where one stands, and the next step as one button."""
@@ -121,8 +164,8 @@ def standing_of(run: Run, dataset: dict[str, Any] | None, say: Say) -> str:
 def hardware(services: Services, say: Say) -> str:
     """What this machine has, in one phrase."""
     found = services.hardware()
-    gpu = f"{found['gpu']} ({megabytes(found['gpu_memory_mb'])})" if found["gpu"] else say("app.no_gpu")
-    return say("app.machine", cores=found["cores"], memory=megabytes(found["memory_mb"]), gpu=gpu)
+    gpu = f"{found['gpu']} ({megabytes(found['gpu_memory_mb'], say)})" if found["gpu"] else say("app.no_gpu")
+    return say("app.machine", cores=found["cores"], memory=megabytes(found["memory_mb"], say), gpu=gpu)
 
 
 def browser_secret(services: Services) -> str:
@@ -141,6 +184,7 @@ def launch(app: gr.Blocks, services: Services, *, open_browser: bool) -> None:
         inbrowser=open_browser,
         theme=theme(),
         css_paths=[assets / "style.css"],
+        app_kwargs={"middleware": [Middleware(FirstScript)]},
         i18n=app.texts.gradio,
         max_file_size=services.settings.limits.upload_bytes,
         ssr_mode=False,
@@ -148,6 +192,6 @@ def launch(app: gr.Blocks, services: Services, *, open_browser: bool) -> None:
         run_history=False,
         footer_links=["api"],
         blocked_paths=[str(services.workspace.home)],
-        mcp_server=False,
+        mcp_server=True,
         share=False,
     )

@@ -64,6 +64,7 @@ def draw_run(metrics: Sequence[dict[str, Any]], max_steps: int | None, say: Say)
         mark=mark,
         mark_name=say("train.best", step=mark[0], loss=mark[1]) if mark else "",
         x_max=max_steps,
+        written=lambda kind, value: say(f"number.{kind}", n=value),
     )
 
 

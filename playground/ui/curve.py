@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from html import escape
 
 Point = tuple[float, float]
+Written = Callable[[str, float], str]  # ("whole" | "short" | "loss" | "tick", value) -> text
 TICKS = 5
-LABEL_GAP = 0.09  # share of the height that one label at a line's end takes
+LABEL_GAP = 0.17  # share of the height that one label at a line's end takes
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,24 @@ def nice_ticks(low: float, high: float, count: int = TICKS) -> list[float]:
     return [n * step for n in range(first, last + 1)]
 
 
+def in_english(kind: str, value: float) -> str:
+    return format(value, {"whole": ",", "short": ".2f", "loss": ".3f", "tick": ".6g"}[kind])
+
+
 def draw(
-    lines: Sequence[Line], *, x_title: str, y_title: str, mark: Point | None = None, mark_name: str = "", x_max: float | None = None
+    lines: Sequence[Line],
+    *,
+    x_title: str,
+    y_title: str,
+    mark: Point | None = None,
+    mark_name: str = "",
+    x_max: float | None = None,
+    written: Written = in_english,
 ) -> str:
-    """The chart as HTML. `mark` is a point to be shown as best; `x_max` keeps the whole run's width from the first step on."""
+    """The chart as HTML. `mark` is a point to be shown as best; `x_max` keeps the whole run's width from the first step on.
+
+    `written` puts numbers as the reader's language has them.
+    """
     shown = [line for line in lines if line.points]
     if not shown:
         return ""
@@ -54,19 +69,19 @@ def draw(
 
     grid = "".join(f'<line x1="0" x2="100" y1="{y:.2f}" y2="{y:.2f}"/>' for _, y in (place((0, v)) for v in ys))
     paths = "".join(_path(line, [place(p) for p in line.points if math.isfinite(p[1])]) for line in shown)
-    y_labels = "".join(f'<span style="top:{place((0, v))[1]:.2f}%">{_number(v)}</span>' for v in ys)
-    x_labels = "".join(f'<span style="left:{place((v, 0))[0]:.2f}%">{int(v):,}</span>' for v in xs)
+    y_labels = "".join(f'<span style="top:{place((0, v))[1]:.2f}%">{written("tick", v)}</span>' for v in ys)
+    x_labels = "".join(f'<span style="left:{place((v, 0))[0]:.2f}%">{written("whole", int(v))}</span>' for v in xs)
     dot = ""
     if mark is not None:
         x, y = place(mark)
         dot = f'<i class="mark" style="left:{x:.2f}%;top:{y:.2f}%" title="{escape(mark_name)}"></i>'
-    described = "; ".join(f"{line.name}: {line.points[0][1]:.3f} → {line.points[-1][1]:.3f}" for line in shown)
+    described = "; ".join(f"{line.name}: {written('loss', line.points[0][1])} → {written('loss', line.points[-1][1])}" for line in shown)
     legend = "".join(f'<span class="{escape(line.kind)}"><i></i>{escape(line.name)}</span>' for line in shown)
     parts = (
         f'<figure class="curve" role="img" aria-label="{escape(y_title)}. {escape(described)}"><figcaption>{escape(y_title)}</figcaption>',
         f'<div class="plot"><div class="ys" aria-hidden="true">{y_labels}</div><div class="area">',
         f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true"><g class="grid">{grid}</g>{paths}</svg>{dot}</div>',
-        f'<div class="ends" aria-hidden="true">{_ends(shown, place)}</div></div>',
+        f'<div class="ends" aria-hidden="true">{_ends(shown, place, written)}</div></div>',
         f'<div class="xs" aria-hidden="true">{x_labels}</div><div class="xt">{escape(x_title)}</div>',
         f'<div class="legend" aria-hidden="true">{legend}</div></figure>',
     )
@@ -81,16 +96,12 @@ def _path(line: Line, points: list[Point]) -> str:
     return f'<polyline class="{escape(line.kind)}" points="{data}"/>'
 
 
-def _ends(lines: Sequence[Line], place: Callable[[Point], Point]) -> str:
+def _ends(lines: Sequence[Line], place: Callable[[Point], Point], written: Written) -> str:
     """Labels beside the lines' last points, pushed apart where they would overlap."""
     wanted = sorted(((place(line.points[-1])[1] / 100, line) for line in lines if line.end), key=lambda pair: pair[0])
     labels, floor = [], -1.0
     for y, line in wanted:
         floor = max(y, floor + LABEL_GAP)
-        value = f"{line.points[-1][1]:.2f}"
+        value = escape(written("short", line.points[-1][1]))
         labels.append(f'<span class="{escape(line.kind)}" style="top:{floor * 100:.2f}%"><b>{value}</b> {escape(line.name)}</span>')
     return "".join(labels)
-
-
-def _number(value: float) -> str:
-    return f"{value:.6g}"

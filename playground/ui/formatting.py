@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 Say = Callable[..., str]  # a locale key and its values -> a sentence
+Translate = Callable[[str], str]  # a service's sentence -> the same for the visitor
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab_character", "|": "pipe"}
 PREVIEW_CHARACTERS = 300
 
@@ -24,20 +25,23 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def megabytes(mb: float | None) -> str:
+def megabytes(mb: float | None, say: Say | None = None) -> str:
     """`2048` -> `2.0 GB`."""
-    return "–" if mb is None else f"{mb / 1024:.1f} GB" if mb >= 1024 else f"{mb:.0f} MB"
+    if mb is None or mb < 1024:
+        return "–" if mb is None else f"{mb:.0f} MB"
+    return say("number.gigabytes", n=mb / 1024) if say else f"{mb / 1024:.1f} GB"
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+def number(value: float | None, say: Say) -> str:
+    """A loss, as one writes it in the visitor's language."""
+    return "–" if value is None else say("number.loss", n=value)
 
 
-def parameters(count: int | None) -> str:
+def parameters(count: int | None, say: Say) -> str:
     """`8032512` -> `8.0 M`."""
     if not count:
         return ""
-    return f"{count / 1e9:.1f} B" if count >= 1e9 else f"{count / 1e6:.1f} M"
+    return say("number.billions", n=count / 1e9) if count >= 1e9 else say("number.millions", n=count / 1e6)
 
 
 def when(timestamp: float | None) -> str:
@@ -55,7 +59,7 @@ def shorten(value: Any, characters: int = PREVIEW_CHARACTERS) -> str:
     return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
-def understood(info: dict[str, Any], say: Say) -> str:
+def understood(info: dict[str, Any], say: Say, translate: Translate) -> str:
     """One line of Markdown on what was read, then one for each thing left out or to be known."""
     read = info["read_as"]
     details = ""
@@ -76,22 +80,28 @@ def understood(info: dict[str, Any], say: Say) -> str:
         rows=info["rows"],
         columns=len(info["columns"]),
     )
-    left_out = [say("dataset.dropped", rows=rows, reason=plain(reason)) for reason, rows in info.get("dropped", {}).items() if rows]
-    return "\n\n".join([line, *(f"- {note}" for note in [*left_out, *map(plain, info.get("warnings", []))])])
+    left_out = [
+        say("dataset.dropped", rows=rows, reason=plain(translate(reason))) for reason, rows in info.get("dropped", {}).items() if rows
+    ]
+    return "\n\n".join([line, *(f"- {note}" for note in [*left_out, *(plain(translate(one)) for one in info.get("warnings", []))])])
 
 
-def column_rows(columns: Iterable[dict[str, Any]]) -> list[list[str]]:
-    return [[c["name"], c["type"], f"{c['missing']:,}", f"{c['unique']:,}", shorten(c["example"], 60)] for c in columns]
+def column_rows(columns: Iterable[dict[str, Any]], say: Say, translate: Translate) -> list[list[str]]:
+    """Name, type, empty cells, different values and an example of each column."""
+    return [
+        [c["name"], translate(c["type"]), *(say("number.whole", n=c[key]) for key in ("missing", "unique")), shorten(c["example"], 60)]
+        for c in columns
+    ]
 
 
-def mapping_notes(report: dict[str, Any], say: Say) -> str:
+def mapping_notes(report: dict[str, Any], say: Say, translate: Translate) -> str:
     """The split, the lengths and what cannot be used, as Markdown."""
     tokens = report["tokens"]
     lines = [say("mapping.split", **report["rows"]), say("mapping.tokens", **{k: tokens[k] for k in ("median", "max", "window")})]
     if tokens["over_limit"]:
         lines.append(say("mapping.over", n=tokens["over_limit"]))
-    lines += [say("mapping.dropped", n=n, reason=plain(reason)) for reason, n in report["dropped"].items() if n]
-    return "\n\n".join([*lines, *map(plain, report["warnings"])])
+    lines += [say("mapping.dropped", n=n, reason=plain(translate(reason))) for reason, n in report["dropped"].items() if n]
+    return "\n\n".join([*lines, *(plain(translate(one)) for one in report["warnings"])])
 
 
 def cards(figures: Sequence[tuple[str, str]]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from playground.demonstration import Demonstration
 from playground.services import Services
 from playground.ui.i18n import Texts
 
@@ -17,6 +18,7 @@ class Page:
     """Made by `ui/app.py` before the tabs. `handler` wraps functions `fn(visitor, *inputs)`; events take `owner` first."""
 
     services: Services
+    demonstration: Demonstration
     texts: Texts
     handler: Callable[[Callable[..., Any]], Callable[..., Any]]
     owner: gr.BrowserState
@@ -30,3 +32,7 @@ class Page:
     def say_in(self, language: str) -> Callable[..., str]:
         """`say(key, **values)` in one visitor's language."""
         return lambda key, **values: self.texts.say(key, language, **values)
+
+    def translate_in(self, language: str) -> Callable[[str], str]:
+        """`translate(sentence)` of what a service said, in one visitor's language."""
+        return lambda sentence: self.texts.sentence(sentence, language)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import signal
@@ -20,7 +21,7 @@ from gradio_client import Client
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from playground.system import ProcessId
-from playground.workspace import read_json
+from playground.workspace import PERSONAL, read_json
 
 PROJECT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
@@ -62,12 +63,18 @@ class Server:
                 self.kill()
 
 
-def start(home: Path, within: Sequence[str] = (), **environ: str) -> Server:
-    """Start the app; `within` is a command that runs another one, such as one that mounts a small disk first."""
+def start(home: Path, within: Sequence[str] = (), demonstration: bool = False, **environ: str) -> Server:
+    """Start the app; `within` is a command that runs another one, such as one that mounts a small disk first.
+
+    A fresh workspace is empty unless `demonstration`, which brings what a person sees at the first start.
+    """
     port = free_port()
     known = {key: value for key, value in os.environ.items() if not key.startswith(("GRADIO_", "PLAYGROUND_"))}
     known |= {"PLAYGROUND_HOME": str(home), "GRADIO_SERVER_PORT": str(port), "BROWSER": "true", **environ}
     home.mkdir(parents=True, exist_ok=True)
+    if not demonstration:  # as if this person had been here before
+        (home / "greeted").mkdir(exist_ok=True)
+        (home / "greeted" / hashlib.sha256(PERSONAL.encode()).hexdigest()[:32]).touch()
     with (home / "app.log").open("ab") as log:
         process = subprocess.Popen([*within, sys.executable, "app.py"], cwd=PROJECT, env=known, stdout=log, stderr=log)
     server = Server(home, port, process)
@@ -96,8 +103,8 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Start the app on a home of its own, any number of times; everything is ended afterwards."""
     started: list[Server] = []
 
-    def begin(home: Path | None = None, within: Sequence[str] = (), **environ: str) -> Server:
-        started.append(start(home or tmp_path / "home", within, **environ))
+    def begin(home: Path | None = None, within: Sequence[str] = (), demonstration: bool = False, **environ: str) -> Server:
+        started.append(start(home or tmp_path / "home", within, demonstration, **environ))
         return started[-1]
 
     yield begin

@@ -12,15 +12,17 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 MODULES = sorted((PROJECT / "playground").rglob("*.py"))
-SHARED = {"errors", "messages", "settings", "system", "workspace"}
+SHARED = {"errors", "jobs", "messages", "settings", "system", "workspace"}
 MAY_IMPORT = {  # room -> rooms of the playground it may know, besides itself and the shared ones
     "models": set(),
     "data": set(),
     "training": {"models"},
     "inference": {"models"},
+    "rag": {"models"},
     "starter": set(),
-    "services": {"data", "training", "inference", "models"},
-    "ui": {"services", "training"},
+    "services": {"data", "training", "inference", "models", "rag"},
+    "demonstration": {"services", "rag"},
+    "ui": {"services", "training", "rag", "demonstration"},
 }
 
 

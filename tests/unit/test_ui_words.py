@@ -34,7 +34,7 @@ def test_duration(seconds: float | None, text: str) -> None:
 
 def test_sizes() -> None:
     assert (megabytes(512), megabytes(2048), megabytes(None)) == ("512 MB", "2.0 GB", "–")
-    assert (parameters(8_000_000), parameters(7_200_000_000), parameters(None)) == ("8.0 M", "7.2 B", "")
+    assert (parameters(8_000_000, say), parameters(7_200_000_000, say), parameters(None, say)) == ("8.0 M", "7.2 B", "")
 
 
 @given(st.text(max_size=60))
@@ -56,13 +56,13 @@ def test_what_was_understood() -> None:
         "dropped": {"blank": 2, "broken": 0},
         "warnings": ["Row 3 was short."],
     }
-    text = understood(info, say)
+    text = understood(info, say, str)
     assert "a&#42;b&#46;csv" in text
     assert "semicolons" in text
     assert "7,420 rows" in text
     assert "2 left out: blank" in text
     assert "broken" not in text
-    assert column_rows(info["columns"])[0][2:] == ["1,200", "3", "x" * 59 + "…"]
+    assert column_rows(info["columns"], say, str)[0][2:] == ["1,200", "3", "x" * 59 + "…"]
     assert shorten(None) == ""
 
 

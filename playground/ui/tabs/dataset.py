@@ -11,6 +11,7 @@ import gradio as gr
 from playground.errors import PlaygroundError
 from playground.ui.errors import Visitor
 from playground.ui.formatting import column_rows, plain, shorten, understood
+from playground.ui.i18n import DEFAULT
 from playground.ui.page import Page
 from playground.ui.tabs import mapping
 
@@ -34,7 +35,7 @@ def build(page: Page) -> DatasetTab:
             file = gr.File(label=label("dataset.upload"), file_types=FILE_TYPES, height=120, elem_id="upload")
             with gr.Row(elem_classes="samples"):
                 gr.Markdown(label("dataset.samples"), elem_classes="inline")
-                buttons = [gr.Button(s["name"], size="sm", min_width=120, elem_classes="sample") for s in samples]
+                buttons = [gr.Button(sample_name(page, s["name"]), size="sm", min_width=120, elem_classes="sample") for s in samples]
             failed = gr.Markdown(visible=False, elem_classes="failed", elem_id="upload-failed")
             with gr.Column(visible=False) as loaded:
                 with gr.Row(equal_height=True):
@@ -58,8 +59,8 @@ def build(page: Page) -> DatasetTab:
         offset = gr.State(0)  # inside the tab: anything else directly under Tabs would be counted as one
 
     def open_dataset(visitor: Visitor, dataset_id: str | None) -> list[Any]:
-        say = page.say_in(visitor.language)
-        choices = [(f"{d['name']} ({d['rows']:,})", d["dataset_id"]) for d in services.datasets.list(visitor.owner)]
+        say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
+        choices = [(say("strip.rows", name=d["name"], rows=d["rows"]), d["dataset_id"]) for d in services.datasets.list(visitor.owner)]
         info = services.dataset(visitor.owner, dataset_id)
         if info is None:
             hidden = gr.update(visible=False)
@@ -70,9 +71,9 @@ def build(page: Page) -> DatasetTab:
             gr.update(visible=True),
             gr.update(visible=True),
             gr.update(choices=choices, value=dataset_id),
-            understood(info, say),
+            understood(info, say, translate),
             _rows(visitor, dataset_id, 0)[0],
-            gr.Dataframe(column_rows(info["columns"]), headers=heads),
+            gr.Dataframe(column_rows(info["columns"], say, translate), headers=heads),
             0,
             _rows(visitor, dataset_id, 0)[2],
             gr.update(visible=False),
@@ -146,6 +147,12 @@ def build(page: Page) -> DatasetTab:
             on(turn(by)), [page.owner, page.dataset_id, offset], [rows, offset, shown], api_visibility="private", show_progress="hidden"
         )
     return DatasetTab(tab)
+
+
+def sample_name(page: Page, name: str) -> Any:
+    """A sample's name, in the visitor's language where the locale files know it."""
+    known = {text: key for key, text in page.texts.locales[DEFAULT].items() if key.startswith("sample.")}
+    return page.label(known[name]) if name in known else name
 
 
 def widths(columns: int) -> list[str]:

@@ -81,8 +81,8 @@ def build(page: Page) -> MappingPanel:
         except PlaygroundError as error:
             sentence = plain(page.texts.sentence(error.sentence, visitor.language))
             return None, [None, "", gr.update(value=f"**{sentence}**", visible=True), 0]
-        say = page.say_in(visitor.language)
-        return report, [pieces(report["example"]["pieces"]), mapping_notes(report, say), gr.update(visible=False), 0]
+        say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
+        return report, [pieces(report["example"]["pieces"]), mapping_notes(report, say, translate), gr.update(visible=False), 0]
 
     def open_mapping(visitor: Visitor, dataset_id: str | None) -> list[Any]:
         """Fill every control from the saved mapping, or from a guess."""

@@ -14,7 +14,7 @@ from playground.ui import charts
 from playground.ui.errors import Visitor
 from playground.ui.formatting import Say, cards, duration, megabytes, number, parameters, plain, when
 from playground.ui.page import Page
-from playground.ui.tabs import settings_form
+from playground.ui.tabs import settings_form, watch
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ def build(page: Page) -> TrainTab:
                 stop = gr.Button(label("train.stop"), visible=False, scale=0, min_width=260, elem_id="stop-button")
                 cancel = gr.Button(label("train.cancel"), visible=False, scale=0, min_width=220, elem_id="cancel-button")
             figures = gr.HTML(elem_id="run-figures")
-            chart = gr.HTML(elem_id="run-chart")
+            with gr.Row(equal_height=False):
+                chart = gr.HTML(elem_id="run-chart")
+                watched = watch.build(page)
             with gr.Accordion(label("train.log"), open=False, visible=False) as log_box:
                 log = gr.Textbox(show_label=False, lines=8, max_lines=16, interactive=False, container=False)
             with gr.Row(equal_height=True):
@@ -87,6 +89,7 @@ def build(page: Page) -> TrainTab:
             status_sentence(found, metrics, say, page, visitor) if found else "",
             cards(run_figures(found, say)) if found else "",
             charts.draw_run(metrics, found.max_steps, say) if found else "",
+            *watched.update(visitor, found),
             gr.update(visible=active and found is not None and found.state in ("starting", "running")),
             gr.update(visible=active),
             gr.update(visible=found is not None and not active),
@@ -108,6 +111,7 @@ def build(page: Page) -> TrainTab:
         told,
         figures,
         chart,
+        *watched.outputs,
         stop,
         cancel,
         delete,
@@ -126,7 +130,7 @@ def build(page: Page) -> TrainTab:
         say = page.say_in(visitor.language)
         listed = services.catalog.list()
         names = [
-            say("train.sized", name=one.name, size=parameters(one.parameters)) if one.kind == "starter" else one.name for one in listed
+            say("train.sized", name=one.name, size=parameters(one.parameters, say)) if one.kind == "starter" else one.name for one in listed
         ]
         choices = [
             (name if one.available else say("train.unavailable", name=name), one.id) for name, one in zip(names, listed, strict=True)
@@ -199,16 +203,16 @@ def status_sentence(run: Run, metrics: list[dict[str, Any]], say: Say, page: Pag
 
 def run_figures(run: Run, say: Say) -> list[tuple[str, str]]:
     """(label, value) of the row of figures."""
-    step = say("train.step_of", step=run.step, max=run.max_steps) if run.max_steps else str(run.step)
+    step = say("train.step_of", step=run.step, max=run.max_steps) if run.max_steps else say("number.whole", n=run.step)
     speed = say("train.tokens_per_second", n=run.tokens_per_second) if run.tokens_per_second else "–"
     time = ("train.fig_took", run.seconds) if run.finished else ("train.fig_left", run.eta_seconds)
     return [
         (say("train.fig_step"), step),
         (say(time[0]), duration(time[1])),
-        (say("train.fig_loss"), number(run.loss)),
-        (say("train.fig_eval"), number(run.eval_loss)),
+        (say("train.fig_loss"), number(run.loss, say)),
+        (say("train.fig_eval"), number(run.eval_loss, say)),
         (say("train.fig_speed"), speed),
-        (say("train.fig_memory"), megabytes(run.memory_mb)),
+        (say("train.fig_memory"), megabytes(run.memory_mb, say)),
     ]
 
 
@@ -217,7 +221,7 @@ def run_label(run: Run, say: Say) -> str:
 
 
 def run_row(run: Run, say: Say) -> list[str]:
-    return [run.name, say(f"state.{run.state}"), run.method, number(run.loss), number(run.eval_loss), when(run.created)]
+    return [run.name, say(f"state.{run.state}"), run.method, number(run.loss, say), number(run.eval_loss, say), when(run.created)]
 
 
 def setting_rows(run: Run, page: Page, visitor: Visitor) -> list[list[str]]:

@@ -1,0 +1,188 @@
+"""Long work inside the app that outlives the page which asked for it: one after the other, on a thread, with its state on disk.
+
+    HOME/jobs/<id>/ manifest.json (owner, kind)  status.json (where it stands, replaced as a whole)
+
+A job that was under way when the app was killed is told as stopped by the next app. Does not know what the work is.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playground.errors import PlaygroundError, Sentence, pack, unpack
+from playground.workspace import Workspace, read_json, write_json
+
+log = logging.getLogger("playground")
+
+FINAL = ("done", "stopped", "failed")
+WRITE_SECONDS = 1.0  # how often progress goes to disk; the app itself sees each step at once
+KEEP_SECONDS = 7 * 24 * 3600
+INTERRUPTED = "The playground was closed while this was under way. What was finished is kept; start the rest again."
+UNEXPECTED = (
+    "Something went wrong in the playground itself. What was finished is kept. "
+    "Try again; if it happens again, tell the host the reference {reference}."
+)
+TOLD = ("kind", "state", "done", "total", "began", "ended", "result")
+
+
+@dataclass
+class Job:
+    """Where a job stands. `done` of `total` units; `doing` is a sentence; `result` what the work has given so far (plain JSON)."""
+
+    job_id: str
+    kind: str
+    state: str = "queued"  # queued, running, stopping, done, stopped or failed
+    done: int = 0
+    total: int = 0
+    began: float | None = None
+    ended: float | None = None
+    doing: Sentence | None = None
+    result: Any = None
+    error: Sentence | None = None
+    _stop: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    @property
+    def finished(self) -> bool:
+        return self.state in FINAL
+
+    @property
+    def eta_seconds(self) -> float | None:
+        if self.finished or self.began is None or not self.done or not self.total:
+            return None
+        return round((time.time() - self.began) / self.done * max(0, self.total - self.done), 1)
+
+    @property
+    def seconds(self) -> float:
+        return round((self.ended or time.time()) - self.began, 2) if self.began else 0.0
+
+    def stopping(self) -> bool:
+        """For the work to ask: has a person asked it to end?"""
+        return self._stop.is_set()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form of `/get_job`; sentences in English."""
+        return {
+            "job_id": self.job_id,
+            "kind": self.kind,
+            "state": self.state,
+            "done": self.done,
+            "total": self.total,
+            "eta_seconds": self.eta_seconds,
+            "seconds": self.seconds,
+            "doing": str(self.doing) if self.doing else None,
+            "result": self.result,
+            "error": str(self.error) if self.error else None,
+        }
+
+
+class Jobs:
+    """The line of jobs of one app."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._live: dict[str, Job] = {}
+        self._line: queue.SimpleQueue[tuple[Job, Path, Callable[[Job], Any]]] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def start(self, owner: str, kind: str, work: Callable[[Job], Any], total: int = 0) -> Job:
+        """Put work in line. `work(job)` updates `job.done`, `job.doing` and `job.result`, asks `job.stopping()`, and gives the result."""
+        folder = self.workspace.draft("jobs")
+        job = Job(folder.name, kind, total=total)
+        self._write(folder, job)
+        self.workspace.publish(folder, owner=owner, kind=kind)
+        self._live[job.job_id] = job
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+                self._thread.start()
+        self._line.put((job, folder, work))
+        return job
+
+    def get(self, owner: str, job_id: str) -> Job:
+        """A job as it stands now.
+
+        Raises:
+            NotFound: no such job, or another owner's.
+        """
+        folder = self.workspace.find("jobs", job_id, owner)
+        if live := self._live.get(job_id):
+            return live
+        told = read_json(folder / "status.json", {})
+        told = told if isinstance(told, dict) else {}
+        job = Job(
+            job_id,
+            told.get("kind", ""),
+            **{key: told[key] for key in ("state", "done", "total", "began", "ended", "result") if key in told},
+        )
+        if not job.finished:
+            job.state, job.error = "stopped", Sentence(INTERRUPTED)
+            job.ended = job.ended or job.began
+        else:
+            job.error = unpack(told.get("error"))
+        return job
+
+    def stop(self, owner: str, job_id: str) -> Job:
+        """Ask a job to end at its next step; what it has done stays."""
+        job = self.get(owner, job_id)
+        with self._lock:  # or a job that ends at this moment would be stopping for ever
+            if not job.finished:
+                job.state = "stopping"
+                job._stop.set()
+        return job
+
+    def forget_old(self) -> None:
+        """Clear away what ended more than a week ago. Called once, at the start of the app."""
+        for folder in self.workspace.list("jobs"):
+            if time.time() - folder.stat().st_mtime > KEEP_SECONDS:
+                self.workspace.delete(folder)
+
+    def _run(self) -> None:
+        while True:
+            job, folder, work = self._line.get()
+            self._do(job, folder, work)
+
+    def _do(self, job: Job, folder: Path, work: Callable[[Job], Any]) -> None:
+        job.began = time.time()
+        over = threading.Event()
+        writer = threading.Thread(target=self._keep_writing, args=(job, folder, over), daemon=True)
+        writer.start()
+        with self._lock:
+            if not job.stopping():
+                job.state = "running"
+        error: Sentence | None = None
+        try:
+            if not job.stopping():
+                job.result = work(job)
+        except PlaygroundError as problem:
+            error = problem.sentence
+        except BaseException as problem:  # libraries written in Rust panic with a kind of their own; the line goes on
+            reference = secrets.token_hex(3)
+            log.error("job %s (%s) failed, reference %s", job.job_id, job.kind, reference, exc_info=problem)
+            error = Sentence(UNEXPECTED, reference=reference)
+        over.set()
+        writer.join()  # what it is still writing must not come after the last word
+        with self._lock:
+            job.ended, job.error = time.time(), error
+            job.state = "failed" if error else "stopped" if job.stopping() else "done"
+        self._write(folder, job)
+
+    def _keep_writing(self, job: Job, folder: Path, ended: threading.Event) -> None:
+        while not ended.wait(WRITE_SECONDS):
+            self._write(folder, job)
+
+    def _write(self, folder: Path, job: Job) -> None:
+        error = pack(job.error) if job.error else None
+        told = {key: getattr(job, key) for key in TOLD}
+        try:
+            write_json(folder / "status.json", {**told, "error": error})
+        except Exception:  # the line goes on, whatever the work has put into its result
+            log.warning("the state of job %s could not be written", job.job_id, exc_info=True)

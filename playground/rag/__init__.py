@@ -1,0 +1,1 @@
+"""Documents: PDF -> pages -> passages -> index -> evidence -> answer with citations."""

@@ -1,0 +1,124 @@
+"""From passages to evidence: the sentences that speak to a question, how sure that is, and whether a quote stands where it is said to.
+
+Works by overlap of word stems, weighted by rarity, and by vectors; no language model takes part. Does not know indexes or files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from playground.rag.index import Passage
+from playground.rag.text import STOPWORDS, sentences, squeezed, stem, terms, words
+
+WORDS_SHARE = 0.7  # of a sentence's score; the rest is its vector's
+NEIGHBOUR = 0.35  # what a question's word counts that stands in the passage but not in the sentence
+RELATED = 0.6  # what a related word counts
+KIND_BONUS = 0.08  # a sentence with a number for "how many", with a name for "who"
+SHORTEST, LONGEST = 12, 600  # characters of a sentence that can be quoted
+ENOUGH = 0.45  # below, the documents do not tell; set on the sample document's answerable and unanswerable questions
+NUMBER = re.compile(
+    r"\d|\b(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|fifty|hundred|half|noon|midnight|um|uma|dois|duas|três|"
+    r"quatro|cinco|seis|sete|oito|nove|dez|onze|doze|vinte|trinta|cem|meia|meio-dia)\b",
+    re.IGNORECASE,
+)
+ASKS_NUMBER = re.compile(
+    r"\b(how (many|much|old|long|far|often|big|tall)|when|what (time|year|date|day|price)|"
+    r"quant[oa]s?|quando|que (horas|dia)|qual o (preço|valor))\b",
+    re.IGNORECASE,
+)
+ASKS_NAME = re.compile(r"\b(who|whose|whom|quem)\b", re.IGNORECASE)
+NAME = re.compile(r"(?<=[a-zà-ÿ,;:] )[A-ZÀ-Þ][a-zà-ÿ]+")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A sentence of a passage. `quote` stands in the passage's text from `start` on; `score` is 0..1, of which `coverage` is the words'."""
+
+    passage: Passage
+    quote: str
+    start: int
+    score: float
+    coverage: float
+
+
+def asked(question: str) -> list[str]:
+    """The words of a question that carry meaning."""
+    return [word for word in words(question) if word not in STOPWORDS]
+
+
+def find(
+    question: str,
+    passages: Sequence[Passage],
+    rarity: Mapping[str, float],
+    encode: Callable[[list[str]], np.ndarray],
+    related: Mapping[str, Sequence[str]] | None = None,
+    most: int = 3,
+) -> list[Evidence]:
+    """The sentences that speak most to a question, best first.
+
+    Args:
+        rarity: how much each word of the question tells (`Index.rarity`).
+        encode: texts -> vectors (n, dimension) of length one.
+        related: for words of the question, others that mean nearly the same (`Thesaurus.related`).
+    """
+    weights: dict[str, float] = {}
+    others: dict[str, set[str]] = {}
+    for word in asked(question):
+        weights[stem(word)] = max(weights.get(stem(word), 0.0), rarity.get(word, 1.0))
+        others.setdefault(stem(word), set()).update(stem(other) for other in (related or {}).get(word, ()))
+    total = sum(weights.values()) or 1.0
+    candidates: list[tuple[Passage, int, str]] = []
+    for passage in passages:
+        for start, end in sentences(passage.text):
+            if SHORTEST <= end - start <= LONGEST and not passage.text[start:end].endswith("?"):
+                candidates.append((passage, start, passage.text[start:end]))
+    if not candidates:
+        return []
+    vectors = encode([question, *(quote for _, _, quote in candidates)])
+    cosines = vectors[1:] @ vectors[0]
+    around = {passage.id: set(terms(passage.text)) for passage in passages}
+    found = []
+    for (passage, start, quote), cosine in zip(candidates, cosines, strict=True):
+        here = set(terms(quote))
+        said = sum(w * _said(t, others[t], here, around[passage.id]) for t, w in weights.items()) / total
+        score = WORDS_SHARE * said + (1 - WORDS_SHARE) * max(0.0, float(cosine))
+        asks_number, asks_name = ASKS_NUMBER.search(question), ASKS_NAME.search(question)
+        if (asks_number and NUMBER.search(quote)) or (asks_name and NAME.search(quote)):
+            score += KIND_BONUS
+        found.append(Evidence(passage, quote, start, round(min(1.0, score), 4), round(said, 4)))
+    found.sort(key=lambda one: -one.score)
+    return _distinct(found)[:most]
+
+
+def _said(term: str, others: set[str], here: set[str], around: set[str]) -> float:
+    """How far a sentence says a word of the question: itself, by a related word, or only in its passage."""
+    if term in here:
+        return 1.0
+    return max(RELATED if others & here else 0.0, NEIGHBOUR if term in around else RELATED * NEIGHBOUR if others & around else 0.0)
+
+
+def _distinct(found: Sequence[Evidence]) -> list[Evidence]:
+    """The same sentence once, though overlapping documents may hold it twice."""
+    kept: dict[str, Evidence] = {}
+    for one in found:
+        kept.setdefault(squeezed(one.quote), one)
+    return list(kept.values())
+
+
+def stands(quote: str, page: str) -> bool:
+    """Whether a quote is really on a page, white space and typography aside."""
+    return bool(quote.strip()) and squeezed(quote) in squeezed(page)
+
+
+def supported(answer: str, question: str, evidence: str) -> bool:
+    """Whether a model's own words keep to the evidence: every number stands there, and at least four in five of its meaning words."""
+    numbers = re.findall(r"\d+(?:[.,:]\d+)*", answer)
+    if any(number not in evidence and number not in question for number in numbers):
+        return False
+    told = terms(answer)
+    known = {*terms(evidence), *terms(question)}
+    return bool(told or numbers) and sum(term in known for term in told) >= 0.8 * len(told)

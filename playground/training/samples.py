@@ -1,0 +1,84 @@
+"""Answers along the way: a few prompts that the run never learns from, answered at every check, so that people can watch it learn.
+
+    samples.json    [{prompt, answer}]              what is asked, and the right answer
+    samples.jsonl   {"step": n, "answers": [text]}  one line a check
+
+Written by the worker, read by the app. Imports torch only where a model answers. Does not know the trainer.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from playground.errors import storage_errors
+from playground.workspace import read_json, write_json
+
+PROMPTS = 3
+MOST_TOKENS = 40
+MOST_CHECKS = 200  # afterwards the curve goes on without answers
+
+
+class Samples:
+    """The worker's side."""
+
+    def __init__(self, folder: Path, tokenizer: Any, max_length: int, dtype: Any) -> None:
+        from playground.models.template import encode, end_ids
+        from playground.training.examples import conversations
+
+        part = next((name for name in ("validation", "test") if (folder / "data" / f"{name}.jsonl").stat().st_size), "train")
+        chosen = list(islice(conversations(folder / "data" / f"{part}.jsonl"), PROMPTS))
+        self._path, self._tokenizer, self._dtype = folder / "samples.jsonl", tokenizer, dtype
+        self._ends = end_ids(tokenizer)
+        self._ids = [encode(tokenizer, one, max(8, max_length - MOST_TOKENS), generation=True).ids for one in chosen]
+        self._checks = 0
+        write_json(folder / "samples.json", [{"prompt": one.prompt[-1].content, "answer": one.completion[-1].content} for one in chosen])
+
+    def answer(self, model: Any, step: int) -> None:
+        """Let the model, as it is now, answer all prompts greedily in one batch, and write the answers down."""
+        import torch
+
+        if not self._ids or self._checks >= MOST_CHECKS:
+            return
+        self._checks += 1
+        pad = self._tokenizer.pad_token_id if self._tokenizer.pad_token_id is not None else self._ends[0]
+        longest = max(map(len, self._ids))
+        device = next(model.parameters()).device
+        ids = torch.tensor([[pad] * (longest - len(one)) + one for one in self._ids], device=device)
+        mask = torch.tensor([[0] * (longest - len(one)) + [1] * len(one) for one in self._ids], device=device)
+        was_training = model.training
+        model.eval()
+        try:
+            with torch.no_grad(), torch.autocast(device.type, dtype=self._dtype, enabled=self._dtype is not torch.float32):
+                out = model.generate(
+                    input_ids=ids, attention_mask=mask, max_new_tokens=MOST_TOKENS, do_sample=False, num_beams=1, use_cache=True,
+                    pad_token_id=pad, eos_token_id=self._ends or None,
+                )  # fmt: skip
+        finally:
+            model.train(was_training)
+        answers = [self._tokenizer.decode(row[longest:], skip_special_tokens=True).strip() for row in out]
+        with storage_errors(), self._path.open("ab") as file:
+            file.write(json.dumps({"step": step, "answers": answers}, ensure_ascii=False).encode() + b"\n")
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """{prompts: [{prompt, answer}], steps: [{step, answers}]} by rising step; empty lists where nothing was written.
+
+    A run that was taken up again may have answered at a step twice; the later answers count.
+    """
+    steps: dict[int, dict[str, Any]] = {}
+    try:
+        lines = (folder / "samples.jsonl").read_bytes().splitlines(keepends=True)
+    except OSError:
+        lines = []
+    for line in lines:
+        if line.endswith(b"\n"):  # the last one may be half written
+            try:
+                told = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(told, dict) and isinstance(told.get("step"), int):
+                steps[told["step"]] = told
+    return {"prompts": read_json(folder / "samples.json", []), "steps": [steps[step] for step in sorted(steps)]}

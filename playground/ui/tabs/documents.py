@@ -1,0 +1,213 @@
+"""Documents tab: files with their health, one question, an answer with citations, and the passages it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from playground.errors import InputError, NotFound
+from playground.rag.embedders import KNOWN, STARTER
+from playground.rag.retrieve import MODES
+from playground.rag.store import DEFAULT_NAME
+from playground.ui import documents as shown
+from playground.ui.errors import Visitor
+from playground.ui.formatting import plain, shorten
+from playground.ui.page import Page
+from playground.ui.tabs.train import run_label
+
+BASE = "base"
+EXAMPLES = 4
+TICK = 0.5  # seconds between two looks at an indexing
+
+
+@dataclass(frozen=True)
+class DocumentsTab:
+    tab: gr.Tab
+
+
+def build(page: Page) -> DocumentsTab:
+    services, label, on = page.services, page.label, page.handler
+    collections = services.collections
+
+    with gr.Tab(label("documents.tab"), id="documents") as tab:
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=4, min_width=320):
+                empty = gr.Markdown(label("documents.empty"), elem_classes="empty")
+                upload = gr.File(
+                    label=label("documents.upload"), file_types=[".pdf"], file_count="multiple", height=110, elem_id="documents-upload"
+                )
+                working = gr.HTML(visible=False, elem_id="indexing")
+                stop_indexing = gr.Button(label("documents.stop_indexing"), size="sm", visible=False, elem_id="stop-indexing")
+                listed = gr.HTML(elem_id="files")
+                go_on = gr.Button(label("documents.go_on"), size="sm", visible=False, elem_id="go-on-indexing")
+                choice = gr.Dropdown(
+                    label=label("documents.choose"), info=label("documents.choose_info"), visible=False, elem_id="collection-choice"
+                )
+                with gr.Accordion(label("documents.manage"), open=False):
+                    new_name = gr.Textbox(
+                        label=label("documents.new"), info=label("documents.new_info"), max_lines=1, elem_id="new-collection"
+                    )
+                    embedder = gr.Dropdown(
+                        [(one.name, one.id) for one in KNOWN],
+                        value=STARTER,
+                        label=label("documents.embedder"),
+                        info=label("documents.embedder_info"),
+                        allow_custom_value=services.settings.mode == "personal",
+                        elem_id="embedder",
+                    )
+                    document = gr.Dropdown(label=label("documents.document"), elem_id="document-choice")
+                    with gr.Row():
+                        remove = gr.Button(label("documents.remove"), size="sm")
+                        delete = gr.Button(label("documents.delete"), size="sm")
+                    sure = gr.Button(label("documents.delete_sure"), size="sm", variant="stop", visible=False)
+            with gr.Column(scale=7, min_width=340):
+                with gr.Row(equal_height=True):
+                    question = gr.Textbox(
+                        label=label("documents.ask"),
+                        placeholder=label("documents.placeholder"),
+                        lines=1,
+                        max_lines=6,
+                        scale=6,
+                        elem_id="document-question",
+                    )
+                    with gr.Column(scale=1, min_width=130):
+                        send = gr.Button(label("documents.send"), variant="primary", elem_id="document-send")
+                        stop = gr.Button(label("documents.stop"), size="sm")
+                with gr.Row(elem_classes="samples", visible=False) as tries:
+                    gr.Markdown(label("documents.examples"), elem_classes="inline")
+                    buttons = [gr.Button(visible=False, size="sm", min_width=160, elem_classes="sample") for _ in range(EXAMPLES)]
+                told = gr.HTML(elem_id="document-answer")
+                found = gr.HTML(elem_id="document-passages")
+                with gr.Accordion(label("documents.settings"), open=False), gr.Row():
+                    model = gr.Dropdown([(BASE, BASE)], value=BASE, label=label("documents.model"), info=label("documents.model_info"))
+                    mode = gr.Radio(
+                        [(label(f"documents.mode_{name}"), name) for name in MODES],
+                        value="hybrid",
+                        label=label("documents.mode"),
+                        info=label("documents.mode_info"),
+                        elem_id="search-mode",
+                    )
+        collection = gr.State("")
+        questions = gr.State([])
+    timer = gr.Timer(TICK, active=False)
+
+    def open_documents(visitor: Visitor, current: str) -> list[Any]:
+        """Everything the tab shows of the chosen collection; the newest where the chosen one is gone."""
+        mine = collections.list(visitor.owner)
+        names = [one["collection"] for one in mine]
+        chosen = current if current in names else names[0] if names else ""
+        if chosen:
+            collections.warm(visitor.owner, chosen)
+        say = page.say_in(visitor.language)
+        runs = [(run_label(one, say), one.run_id) for one in services.runs.list(visitor.owner) if one.has_adapter]
+        pairs = services.document_examples(visitor.owner, chosen, visitor.language, EXAMPLES)
+        choices = [(say("documents.choice", name=one["collection"], n=one["documents"]), one["collection"]) for one in mine]
+        return [
+            chosen,
+            gr.update(choices=choices, value=chosen or None, visible=len(names) > 1),
+            gr.update(choices=[(say("documents.base", model=services.model_name()), BASE), *runs]),
+            pairs,
+            gr.update(visible=bool(pairs)),
+            *[gr.update(value=shorten(text, 90), visible=True) for text in pairs],
+            *[gr.update(visible=False)] * (EXAMPLES - len(pairs)),
+            *look(visitor, chosen),
+        ]
+
+    def look(visitor: Visitor, chosen: str) -> list[Any]:
+        """The files and the indexing under way."""
+        if not chosen:
+            hidden = gr.update(visible=False)
+            return [gr.update(visible=True), "", hidden, hidden, hidden, gr.update(choices=[], value=None), gr.Timer(active=False)]
+        say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
+        try:
+            documents = collections.documents(visitor.owner, chosen)
+            job = collections.under_way(visitor.owner, chosen)
+        except NotFound:  # deleted on another page
+            return look(visitor, "")
+        waiting = any(one["state"] == "waiting" for one in documents)
+        last = collections.last_failure(visitor.owner, chosen)
+        notes = shown.progress(job, say, translate) if job else f'<p class="warn">{plain(translate(last))}</p>' if last else ""
+        return [
+            gr.update(visible=not documents),
+            shown.files(documents, say, translate),
+            gr.update(value=notes, visible=bool(notes)),
+            gr.update(visible=job is not None),
+            gr.update(visible=waiting and job is None),
+            gr.update(choices=[one["name"] for one in documents], value=None),
+            gr.Timer(active=job is not None),
+        ]
+
+    def add(visitor: Visitor, paths: list[str] | None, chosen: str, name: str, embedder_id: str) -> tuple[str, Any, str]:
+        """Begin to index; a new name begins a new collection."""
+        wanted = (name or "").strip() or chosen or DEFAULT_NAME
+        collections.add(visitor.owner, [(Path(one), Path(one).name) for one in paths or []], wanted, embedder_id or STARTER)
+        return wanted, None, ""
+
+    def proceed(visitor: Visitor, chosen: str) -> None:
+        collections.add(visitor.owner, [], chosen)
+
+    def halt(visitor: Visitor, chosen: str) -> None:
+        if chosen and (job := collections.under_way(visitor.owner, chosen)):
+            services.jobs.stop(visitor.owner, job.job_id)
+
+    def take_out(visitor: Visitor, chosen: str, name: str | None) -> None:
+        if not name:
+            raise InputError("No document is chosen. Choose one from the list first.")
+        collections.remove(visitor.owner, chosen, name)
+
+    def drop(visitor: Visitor, chosen: str) -> tuple[str, Any, str, str]:
+        if chosen:
+            collections.delete(visitor.owner, chosen)
+        return "", gr.update(visible=False), "", ""
+
+    def answer(visitor: Visitor, text: str, chosen: str, who: str, how: str) -> Iterator[list[Any]]:
+        """Stream the answer; the passages stand as soon as they are found."""
+        say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
+        run_id = None if who == BASE else who
+        passages = None
+        for state in services.answer_documents(visitor.owner, text, chosen, run_id, {"mode": how}):
+            fresh = shown.passages(state["passages"], state["citations"], say)
+            yield [shown.answer(state, say, translate), gr.skip() if fresh == passages else fresh]
+            passages = fresh
+
+    def take(number: int) -> Any:
+        return lambda pairs: pairs[number]
+
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+    state = [empty, listed, working, stop_indexing, go_on, document, timer]
+    everything = {
+        "fn": on(open_documents),
+        "inputs": [page.owner, collection],
+        "outputs": [collection, choice, model, questions, tries, *buttons, *state],
+        **quiet,
+    }
+    gr.on([tab.select, page.run_id.change], **everything)
+    choice.input(lambda chosen: chosen, choice, collection, **quiet).then(**everything)
+    added = upload.upload(
+        on(add), [page.owner, upload, collection, new_name, embedder], [collection, upload, new_name], api_visibility="private"
+    )
+    added.then(**everything)
+    for button, handler in ((go_on, proceed), (stop_indexing, halt)):
+        button.click(on(handler), [page.owner, collection], None, **quiet).then(**everything)
+    timer.tick(on(look), [page.owner, collection], state, **quiet)
+    remove.click(on(take_out), [page.owner, collection, document], None, api_visibility="private").then(**everything)
+    delete.click(lambda: gr.update(visible=True), None, sure, **quiet)
+    sure.click(on(drop), [page.owner, collection], [collection, sure, told, found], api_visibility="private").then(**everything)
+    asking = {
+        "fn": on(answer),
+        "inputs": [page.owner, question, collection, model, mode],
+        "outputs": [told, found],
+        "api_visibility": "private",
+        "show_progress": "hidden",
+        "concurrency_id": "model",
+        "concurrency_limit": 1,
+    }
+    events = [send.click(**asking), question.submit(**asking)]
+    for number, button in enumerate(buttons):
+        events.append(button.click(take(number), questions, question, **quiet).then(**asking))
+    stop.click(None, None, None, cancels=events)
+    return DocumentsTab(tab)

@@ -1,0 +1,181 @@
+"""Answers from PDFs, clicked through in a real browser and called by program."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from gradio_client import handle_file
+from gradio_client.exceptions import AppError
+from playwright.sync_api import Page, expect
+
+from playground.workspace import read_json
+from tests.browser.conftest import PROJECT, Server, wait_for
+
+HANDBOOK = PROJECT / "assets" / "samples" / "harbour_cafe_handbook.pdf"
+DOCUMENTS = PROJECT.parent / "shared" / "data" / "documents"
+GRIMM = DOCUMENTS / "gov_public_domain" / "grimms_fairy_tales.pdf"
+INDEX_SECONDS = 120
+Open = Callable[..., Page]
+
+
+def documents_tab(page: Page) -> None:
+    page.get_by_role("tab", name="Documents", exact=True).click()
+    expect(page.locator("#document-question")).to_be_visible()
+
+
+def upload(page: Page, *paths: Path) -> None:
+    page.locator("#documents-upload input[type=file]").set_input_files([str(path) for path in paths])
+
+
+def ask(page: Page, question: str) -> None:
+    page.locator("#document-question textarea").fill(question)
+    page.locator("#document-question textarea").press("Enter")
+
+
+@pytest.fixture(scope="module")
+def indexed(server: Server) -> Server:
+    """The server with the handbook in a collection, made by program."""
+    *_, last = server.client().submit(files=[handle_file(HANDBOOK)], collection="Handbook", api_name="/index_documents")
+    assert last["state"] == "done" and last["documents"][0]["pages"] == 12
+    return server
+
+
+def test_from_upload_to_a_cited_answer(start_server: Callable[..., Server], open_page: Open) -> None:
+    page = open_page(start_server().url)
+    documents_tab(page)
+    expect(page.get_by_text("Ask your own documents")).to_be_visible()
+    ask(page, "Who keeps the key?")
+    expect(page.locator(".toast-body")).to_contain_text("Add a PDF first")
+    upload(page, HANDBOOK)
+    expect(page.locator("#files")).to_contain_text("12 pages", timeout=INDEX_SECONDS * 1000)
+    ask(page, "Who keeps the spare key to the blue door?")
+    expect(page.locator(".answer .lead")).to_contain_text("Hanna Pell", timeout=60_000)
+    expect(page.locator(".chips a").first).to_contain_text("harbour_cafe_handbook.pdf, page 8")
+    expect(page.locator(".passages mark").first).to_contain_text("Hanna Pell")
+    expect(page.locator(".answer .words")).to_contain_text("In the words of", timeout=60_000)
+    ask(page, "Which planet has the most moons?")
+    expect(page.locator(".answer.refused")).to_contain_text("do not tell", timeout=60_000)
+    expect(page.locator(".passages li").first).to_be_visible()
+    page.reload()
+    documents_tab(page)
+    expect(page.locator("#files")).to_contain_text("12 pages")
+
+
+@pytest.mark.skipif(not DOCUMENTS.is_dir(), reason="needs the shared documents")
+def test_files_that_cannot_be_read_get_a_sentence_and_harm_nothing(start_server: Callable[..., Server], open_page: Open) -> None:
+    page = open_page(start_server().url)
+    documents_tab(page)
+    bad = [DOCUMENTS / "ocrmypdf" / "linn.pdf", DOCUMENTS / "ocrmypdf" / "invalid.pdf"]
+    upload(page, *bad, DOCUMENTS / "pysamples" / "libreoffice-writer-password.pdf", HANDBOOK)
+    files = page.locator("#files")
+    expect(files).to_contain_text("12 pages", timeout=INDEX_SECONDS * 1000)
+    for told in ("linn.pdf holds no text", "invalid.pdf is damaged", "is protected by a password"):
+        expect(files).to_contain_text(told)
+    upload(page, HANDBOOK)
+    ask(page, "Who keeps the spare key to the blue door?")
+    expect(page.locator(".answer .lead")).to_contain_text("Hanna Pell", timeout=60_000)
+
+
+@pytest.mark.skipif(not GRIMM.exists(), reason="needs the shared documents")
+def test_a_killed_app_keeps_whole_documents_and_offers_the_rest(start_server: Callable[..., Server], open_page: Open) -> None:
+    server = start_server()
+    page = open_page(server.url)
+    documents_tab(page)
+    upload(page, HANDBOOK, GRIMM)
+    wait_for(lambda: page.locator("#files").inner_text().count("12 pages"), INDEX_SECONDS, "the first is done", every=0.05)
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait(30)
+    again = start_server(server.home)
+    page = open_page(again.url)
+    documents_tab(page)
+    expect(page.locator("#files")).to_contain_text("12 pages")
+    whole = "246 pages" in page.locator("#files").inner_text()
+    if not whole:  # else it was quicker than the kill
+        expect(page.locator("#files")).to_contain_text("waits to be read")
+        page.locator("#go-on-indexing").click()
+    expect(page.locator("#files")).to_contain_text("246 pages", timeout=INDEX_SECONDS * 1000)
+    ask(page, "Who keeps the spare key to the blue door?")
+    expect(page.locator(".answer .lead")).to_contain_text("Hanna Pell", timeout=60_000)
+
+
+def test_the_programming_interface(indexed: Server) -> None:
+    client = indexed.client()
+    (listed,) = client.predict(collection="Handbook", api_name="/list_documents")
+    assert listed.keys() >= {"name", "pages", "pages_ocr", "pages_empty", "chunks", "skipped", "error"}
+    question = "Who keeps the spare key to the blue door?"
+    for mode in ("hybrid", "dense", "keyword"):
+        hits = client.predict(question=question, collection="Handbook", k=3, mode=mode, api_name="/search")
+        assert hits[0].keys() >= {"text", "document", "page", "label", "score", "ranks"}
+        assert hits[0]["page"] == 8 and hits[0]["ranks"].keys() == {"dense", "keyword"}
+    *_, last = client.submit(question=question, collection="Handbook", api_name="/ask")
+    assert "Hanna Pell" in last["answer"] and not last["refused"] and last["seconds"] > 0
+    assert last["citations"][0].keys() >= {"document", "page", "quote", "chunk"}
+    assert last["citations"][0]["page"] == 8
+    *_, again = client.submit(files=[handle_file(HANDBOOK)], collection="Handbook", api_name="/index_documents")
+    assert "already there" in again["documents"][0]["skipped"]
+    assert client.predict(job_id=again["job_id"], api_name="/get_job")["state"] == "done"
+    assert client.predict(job_id=again["job_id"], api_name="/stop_job")["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "arguments", "told"),
+    [
+        ("/search", {"question": " ", "collection": "Handbook"}, "no question"),
+        ("/search", {"question": "key", "collection": "nothing of the kind"}, "no such collection"),
+        ("/search", {"question": "key", "collection": "Handbook", "mode": "psychic"}, "hybrid, dense, keyword"),
+        ("/search", {"question": "x" * 5000, "collection": "Handbook"}, "at most 2,000"),
+        ("/list_documents", {"collection": "../../etc"}, "no such collection"),
+        ("/delete_document", {"collection": "Handbook", "name": "../../etc/passwd"}, "no document of that name"),
+        ("/get_job", {"job_id": "0123456789ab"}, "no such job"),
+    ],
+)
+def test_failures_are_one_sentence(indexed: Server, endpoint: str, arguments: dict, told: str) -> None:
+    with pytest.raises(AppError, match=told):
+        indexed.client().predict(api_name=endpoint, **arguments)
+
+
+def test_unknown_settings_of_a_question_are_refused(indexed: Server) -> None:
+    with pytest.raises(AppError, match="mode"):
+        indexed.client().submit(question="key", collection="Handbook", settings={"modus": 1}, api_name="/ask").result()
+
+
+def test_two_browsers_of_a_shared_playground_see_their_own_documents(start_server: Callable[..., Server], open_page: Open) -> None:
+    server = start_server(PLAYGROUND_MODE="shared")
+    keys = ["first-browser-key-0001", "second-browser-key-0002"]
+    client = server.client()
+    *_, made = client.submit(files=[handle_file(HANDBOOK)], collection="Mine", owner=keys[0], api_name="/index_documents")
+    assert made["state"] == "done"
+    (folder,) = (server.home / "collections").iterdir()
+    assert client.predict(owner=keys[1], api_name="/list_collections") == []
+    for collection in ("Mine", folder.name):
+        for endpoint, more in (("/search", {"question": "key"}), ("/list_documents", {}), ("/delete_collection", {})):
+            with pytest.raises(AppError, match="no such"):
+                client.predict(collection=collection, owner=keys[1], api_name=endpoint, **more)
+    with pytest.raises(AppError, match="no such job"):
+        client.predict(job_id=made["job_id"], owner=keys[1], api_name="/get_job")
+    with pytest.raises(AppError, match="could not tell who you are"):
+        client.predict(collection="Mine", api_name="/list_documents")
+    # embedders that the host did not list are not fetched with the host's token
+    with pytest.raises(AppError, match="not on this playground's list"):
+        wanted = {"files": [handle_file(HANDBOOK)], "collection": "New", "embedder": "evil/model", "owner": keys[1]}
+        client.submit(**wanted, api_name="/index_documents").result()
+    assert read_json(folder / "manifest.json")["owner"].startswith("key:")
+
+    one, other = open_page(server.url), open_page(server.url)
+    for page in (one, other):
+        documents_tab(page)
+        expect(page.locator("#files")).to_contain_text("harbour_cafe_handbook.pdf")  # the demonstration, a copy for each
+    upload(one, HANDBOOK.with_name("harbour_cafe_handbook.pdf"))
+    one.get_by_text("Collections: begin a new one").click()
+    one.get_by_label("Put the next files into a new collection named").fill("Secret plans")
+    one.wait_for_timeout(500)
+    upload(one, HANDBOOK)
+    expect(one.locator("#collection-choice input")).to_have_value("Secret plans (1)", timeout=60_000)
+    other.reload()
+    documents_tab(other)
+    other.wait_for_timeout(1500)
+    assert "Secret plans" not in other.content()

@@ -1,0 +1,679 @@
+"""Documents in, passages and evidence out, with the embedder in the box and a real Chroma; and everything that may happen in between."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pypdf import PdfReader, PdfWriter
+
+from playground.errors import InputError, ModelUnavailable, NotFound, PlaygroundError, PromptError, SettingsError, StorageFull, WrongState
+from playground.jobs import INTERRUPTED, Job, Jobs
+from playground.rag import indexing, store
+from playground.rag.embedders import STARTER, Embedders
+from playground.rag.index import Index
+from playground.rag.store import Collections
+from playground.settings import PROJECT, Limits, Settings
+from playground.workspace import Workspace, read_json, write_json
+from tests.conftest import SHARED
+
+SAMPLES = PROJECT / "assets" / "samples"
+HANDBOOK = SAMPLES / "harbour_cafe_handbook.pdf"
+QUESTIONS = json.loads((SAMPLES / "harbour_cafe_questions.json").read_text(encoding="utf-8"))
+GRIMM = SHARED / "documents" / "gov_public_domain" / "grimms_fairy_tales.pdf"
+QUESTION = QUESTIONS["answerable"][0]["question"]
+Open = Callable[[], Collections]
+
+
+@pytest.fixture
+def open_app(settings: Settings) -> Open:
+    """The room as a newly started app has it, on one and the same home."""
+
+    def start() -> Collections:
+        from chromadb.api.shared_system_client import SharedSystemClient
+
+        SharedSystemClient.clear_system_cache()
+        workspace = Workspace(settings.home)
+        return Collections(workspace, settings, Jobs(workspace))
+
+    return start
+
+
+@pytest.fixture
+def app(open_app: Open) -> Collections:
+    return open_app()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A PDF of some of the handbook's pages, counted from 1."""
+    made: dict[tuple[int, ...], Path] = {}
+    reader = PdfReader(HANDBOOK)
+
+    def make(*numbers: int) -> Path:
+        if numbers not in made:
+            writer = PdfWriter()
+            for number in numbers:
+                writer.add_page(reader.pages[number - 1])
+            made[numbers] = tmp_path_factory.mktemp("pages") / "pages.pdf"
+            writer.write(made[numbers])
+        return made[numbers]
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def ready_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the handbook is indexed, to be copied."""
+    home = tmp_path_factory.mktemp("ready") / "home"
+    workspace = Workspace(home)
+    room = Collections(workspace, Settings(home=home), Jobs(workspace))
+    finished(room.add("me", [(HANDBOOK, "handbook.pdf")], "Papers")[0])
+    room.search("me", QUESTION, "Papers")
+    return home
+
+
+@pytest.fixture
+def ready(ready_home: Path, settings: Settings, open_app: Open) -> Collections:
+    shutil.copytree(ready_home, settings.home)
+    return open_app()
+
+
+def finished(job: Job, seconds: float = 60, state: str = "done") -> Job:
+    deadline = time.monotonic() + seconds
+    while not job.finished and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert (job.state, job.error) == (state, None) if state != "failed" else job.state == state
+    return job
+
+
+def states(room: Collections, collection: str = "Papers", owner: str = "me") -> list[tuple[str, str]]:
+    return [(one["name"], one["state"]) for one in room.documents(owner, collection)]
+
+
+def index_of(room: Collections, collection: str = "Papers", owner: str = "me") -> Index:
+    return Index(room.find(owner, collection) / "index.sqlite")
+
+
+def is_sound(room: Collections, collection: str = "Papers", owner: str = "me") -> None:
+    """Index, vectors and files agree."""
+    folder, index = room.find(owner, collection), index_of(room, collection, owner)
+    ids, texts = index.texts()
+    found = room.search(owner, texts[0], collection, k=50, mode="dense")
+    assert {one["chunk"] for one in found} <= set(ids)
+    assert len(found) == min(50, len(ids))
+    assert found[0]["text"] == texts[0]
+    documents = index.documents()
+    assert {path.name for path in (folder / "documents").iterdir()} == {one.file for one in documents}
+    assert sum(one.chunks for one in documents) == len(ids)
+
+
+# the usual way
+
+
+def test_a_document_is_indexed_found_and_quoted(ready: Collections) -> None:
+    [told] = ready.documents("me", "Papers")
+    assert (told["name"], told["pages"], told["state"], told["error"], told["pages_empty"]) == ("handbook.pdf", 12, "done", None, 0)
+    [about] = ready.list("me")
+    assert (about["documents"], about["waiting"], about["chunks"]) == (1, 0, told["chunks"])
+    assert about == ready.info("me", about["collection_id"]) == ready.info("me", "Papers")
+    texts = {number: page.extract_text() for number, page in enumerate(PdfReader(HANDBOOK).pages, 1)}
+    asked = [one for one in QUESTIONS["answerable"] if one["language"] == "en"]
+    for mode, least in (("hybrid", 0.6), ("keyword", 0.6), ("dense", 0.3)):
+        right = 0
+        for one in asked:
+            hits = ready.search("me", one["question"], "Papers", mode=mode)
+            assert 0 < len(hits) <= 5
+            assert [hit["score"] for hit in hits] == sorted((hit["score"] for hit in hits), reverse=True)
+            for hit in hits:
+                assert hit["document"] == "handbook.pdf"
+                assert set(hit["text"].split()[:3]) <= set(texts[hit["page"]].split())
+                assert (hit["ranks"]["dense"] is None) <= (mode != "dense")
+                assert (hit["ranks"]["keyword"] is None) or mode != "dense"
+            right += one["page"] in [hit["page"] for hit in hits]
+        assert right / len(asked) >= least, mode
+    is_sound(ready)
+
+
+def test_an_answer_without_a_model_is_a_quote_from_its_page(ready: Collections) -> None:
+    answered = 0
+    for one in QUESTIONS["answerable"]:
+        last = list(ready.ask("me", one["question"], "Papers", None, small=True))[-1]
+        assert last["done"]
+        assert last["passages"]
+        for cited in last["citations"]:
+            page = " ".join(index_of(ready).page_text(1, cited["page"]).split())
+            assert " ".join(cited["quote"].split()) in page
+        answered += not last["refused"]
+        assert bool(last["citations"]) is not last["refused"]
+    assert answered / len(QUESTIONS["answerable"]) > 0.5
+    for one in QUESTIONS["unanswerable"]:
+        json.dumps(list(ready.ask("me", one["question"], "Papers", None, small=True))[-1])
+
+
+def test_a_collection_by_name_or_by_id(ready: Collections) -> None:
+    id = ready.list("me")[0]["collection_id"]
+    assert ready.find("me", id) == ready.find("me", "Papers") == ready.find("me", "  Papers ")
+    assert ready.make("me", " Papers") == ready.find("me", id)
+    for unknown in ("papers", "", "0" * 12, id + "0", "../" + id, None, 5, ["Papers"]):
+        with pytest.raises(NotFound):
+            ready.find("me", unknown)  # type: ignore[arg-type]
+
+
+def test_owners_are_apart(ready: Collections, pages: Callable[..., Path]) -> None:
+    id = ready.list("me")[0]["collection_id"]
+    assert ready.list("you") == []
+    attempts: list[Callable[[str], Any]] = [
+        lambda collection: ready.documents("you", collection),
+        lambda collection: ready.search("you", QUESTION, collection),
+        lambda collection: list(ready.ask("you", QUESTION, collection, None, small=True)),
+        lambda collection: ready.delete("you", collection),
+        lambda collection: ready.remove("you", collection, "handbook.pdf"),
+        lambda collection: ready.warm("you", collection),
+        lambda collection: ready.under_way("you", collection),
+        lambda collection: ready.last_failure("you", collection),
+        lambda collection: ready.info("you", collection),
+    ]
+    for attempt in attempts:
+        for collection in (id, "Papers"):
+            with pytest.raises(PlaygroundError):
+                attempt(collection)
+    with pytest.raises(NotFound):
+        ready.add("you", [(pages(1), "a.pdf")], id)
+    finished(ready.add("you", [(pages(3), "mine.pdf")], "Papers")[0])
+    assert states(ready) == [("handbook.pdf", "done")]
+    assert states(ready, owner="you") == [("mine.pdf", "done")]
+    assert {hit["document"] for hit in ready.search("you", QUESTION, "Papers", mode="dense")} == {"mine.pdf"}
+    ready.delete("you", "Papers")
+    is_sound(ready)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        '" OR NEAR(',
+        "🙂" * 50,
+        "tea " * 500,
+        "\ud800 tea",
+        "tea\x00",
+        "pa\u0303o de queijo",
+        "?",
+        "the",
+        "日本語",
+        "%s {0} {name}",
+        "\u200b",
+    ],
+    ids=ascii,
+)
+def test_an_odd_question_is_answered_like_any_other(ready: Collections, question: str) -> None:
+    for mode in ("hybrid", "dense", "keyword"):
+        json.dumps(ready.search("me", question, "Papers", mode=mode)).encode()
+    json.dumps(list(ready.ask("me", question, "Papers", None, small=True))[-1]).encode()
+
+
+def test_accents_written_apart_ask_the_same(ready: Collections) -> None:
+    whole, apart = (ready.search("me", question, "Papers") for question in ("pão de queijo", "pa\u0303o de queijo"))
+    assert whole == apart
+
+
+def test_what_cannot_be_asked_is_said(ready: Collections) -> None:
+    for question in ("", "  \n", None, 5, "\x00", "x" * 2001):
+        with pytest.raises(PromptError):
+            ready.search("me", question, "Papers")  # type: ignore[arg-type]
+    for options in ({"mode": "magic"}, {"mode": None}, {"mode": []}, {"k": 0}, {"k": 51}, {"k": "5"}, {"k": 2.5}, {"k": True}):
+        with pytest.raises(SettingsError):
+            ready.search("me", QUESTION, "Papers", **options)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="hybrid, dense, keyword"):
+        list(ready.ask("me", QUESTION, "Papers", None, small=True, mode="magic"))
+    ready.make("me", "Empty")
+    for collection, owner in (("Empty", "me"), ("", "nobody")):
+        with pytest.raises(PromptError, match="no document to ask"):
+            ready.search(owner, QUESTION, collection)
+
+
+# adding
+
+
+def test_the_same_file_again_is_skipped(ready: Collections, pages: Callable[..., Path]) -> None:
+    files = [(HANDBOOK, "copy.pdf"), (pages(1), "one.pdf"), (pages(1), "uno.pdf")]
+    job, _ = ready.add("me", files, "Papers")
+    told = {one["name"]: one for one in finished(job).result["documents"]}
+    assert states(ready) == [("handbook.pdf", "done"), ("one.pdf", "done")]
+    for name in ("copy.pdf", "uno.pdf"):
+        assert told[name]["skipped"] == f"{name} is already there, with the same content."
+    assert told["one.pdf"]["skipped"] is None
+    job, _ = ready.add("me", [(HANDBOOK, "handbook.pdf")], "Papers")
+    assert [one["skipped"] is None for one in finished(job).result["documents"]] == [False, True]
+    is_sound(ready)
+
+
+def test_a_changed_file_takes_the_place_of_the_former_one(app: Collections, pages: Callable[..., Path]) -> None:
+    finished(app.add("me", [(pages(1), "a.pdf"), (pages(3), "b.pdf")], "Papers")[0])
+    before = app.search("me", QUESTION, "Papers", k=50, mode="dense")
+    finished(app.add("me", [(pages(5, 6), "a.pdf")], "Papers")[0])
+    assert [(one["name"], one["pages"]) for one in app.documents("me", "Papers")] == [("b.pdf", 1), ("a.pdf", 2)]
+    after = app.search("me", QUESTION, "Papers", k=50, mode="dense")
+    assert not {one["chunk"] for one in before if one["document"] == "a.pdf"} & {one["chunk"] for one in after}
+    is_sound(app)
+
+
+def test_the_newest_of_two_waiting_versions_stays(app: Collections, pages: Callable[..., Path]) -> None:
+    finished(app.add("me", [(pages(1), "a.pdf"), (pages(5, 6), "a.pdf")], "Papers")[0])
+    assert [(one["name"], one["pages"], one["state"]) for one in app.documents("me", "Papers")] == [("a.pdf", 2, "done")]
+    is_sound(app)
+
+
+def test_a_version_that_fails_leaves_the_former_one(app: Collections, pages: Callable[..., Path], tmp_path: Path) -> None:
+    finished(app.add("me", [(pages(1), "a.pdf")], "Papers")[0])
+    (tmp_path / "bad.pdf").write_bytes(b"%PDF-1.7 but no more")
+    job, _ = app.add("me", [(tmp_path / "bad.pdf", "a.pdf")], "Papers")
+    told = finished(job).result["documents"]
+    assert [one["state"] for one in told] == ["done", "failed"]
+    assert told[1]["error"].startswith("a.pdf is damaged")
+    is_sound(app)
+    finished(app.add("me", [(pages(3), "a.pdf")], "Papers")[0])
+    assert states(app) == [("a.pdf", "done")]
+    is_sound(app)
+
+
+def test_one_bad_file_does_not_hold_up_the_others(app: Collections, pages: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "text.pdf").write_text("only words")
+    blank = PdfWriter()
+    blank.add_blank_page(100, 100)
+    blank.write(tmp_path / "blank.pdf")
+    files = [(tmp_path / "text.pdf", "text.pdf"), (tmp_path / "blank.pdf", "blank.pdf"), (pages(1), "good.pdf")]
+    told = finished(app.add("me", files, "Papers")[0]).result["documents"]
+    assert [one["state"] for one in told] == ["failed", "failed", "done"]
+    assert "not a PDF file" in told[0]["error"]
+    assert "its only page is a picture" in told[1]["error"]
+    # both get another try, and a copy that was deleted meanwhile is a sentence too
+    job, folder = app.add("me", files[:2], "Papers")
+    assert [one["state"] for one in finished(job).result["documents"]] == ["failed", "failed", "done"]
+    assert len(list((folder / "documents").iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["a\ud800b.pdf", "a\x00b.pdf", "../../etc/passwd", "x" * 5000 + ".pdf", "{0} {name}.pdf", "", "a\nb.pdf"], ids=ascii
+)
+def test_a_file_may_have_any_name(app: Collections, pages: Callable[..., Path], name: str) -> None:
+    job, folder = app.add("me", [(pages(1), name)], "Papers")
+    [told] = finished(job).result["documents"]
+    json.dumps(told, ensure_ascii=False).encode()
+    assert told["state"] == "done"
+    assert told["name"].isprintable()
+    assert 0 < len(told["name"]) <= 200
+    assert len(list((folder / "documents").iterdir())) == 1
+    assert app.search("me", QUESTION, "Papers", mode="keyword")[0]["document"] == told["name"]
+    assert app.remove("me", "Papers", told["name"])["deleted"]
+
+
+@pytest.mark.parametrize("name", ["x" * 81, "a\x00b", "\ud800", "f" * 12])
+def test_a_name_that_no_collection_can_have(app: Collections, name: str) -> None:
+    with pytest.raises(PlaygroundError):
+        app.make("me", name)
+    assert app.list("me") == []
+
+
+def test_what_cannot_be_added_is_said_and_makes_no_collection(app: Collections, pages: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "empty.pdf").touch()
+    small = replace(app.settings, limits=Limits(upload_bytes=1024**2, documents=1))
+    app.settings = small
+    (tmp_path / "large.pdf").write_bytes(b"x" * (1024**2 + 1))
+    attempts = [
+        [],
+        [(tmp_path / "empty.pdf", "empty.pdf")],
+        [(tmp_path / "gone.pdf", "gone.pdf")],
+        [(tmp_path / "large.pdf", "large.pdf")],
+        [(pages(1), "a.pdf"), (pages(3), "b.pdf")],
+    ]
+    for files in attempts:
+        for name in ("Papers", None):
+            with pytest.raises(InputError):
+                app.add("me", files, name)
+    with pytest.raises(PlaygroundError):
+        app.add("me", [(pages(1), "a.pdf")], "Papers", embedder="")
+        app.add("me", [(pages(1), "a.pdf")], "Other", embedder="  ")
+    assert [one["collection"] for one in app.list("me")] in ([], ["Papers"])
+
+
+def test_a_full_disk_while_copying_is_told_and_leaves_nothing(
+    app: Collections, pages: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store.shutil, "copyfile", full)
+    with pytest.raises(StorageFull):
+        app.add("me", [(pages(1), "a.pdf")], "Papers")
+    monkeypatch.undo()
+    folder = app.find("me", "Papers")
+    assert list((folder / "documents").iterdir()) == []
+    finished(app.add("me", [(pages(1), "a.pdf")], "Papers")[0])
+    is_sound(app)
+
+
+def test_a_full_disk_while_indexing_is_told_and_the_rest_waits(
+    app: Collections, pages: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object, **options: object) -> list[int]:
+        raise StorageFull("The disk is full.")
+
+    monkeypatch.setattr(Index, "finish", full)
+    job, _ = app.add("me", [(pages(1), "a.pdf"), (pages(3), "b.pdf")], "Papers")
+    finished(job, state="failed")
+    assert app.last_failure("me", "Papers") == job.error == "The disk is full."
+    monkeypatch.undo()
+    assert states(app) == [("a.pdf", "waiting"), ("b.pdf", "waiting")]
+    finished(app.add("me", [], "Papers")[0])
+    assert states(app) == [("a.pdf", "done"), ("b.pdf", "done")]
+    assert app.last_failure("me", "Papers") is None
+    is_sound(app)
+
+
+def test_a_bug_with_one_document_does_not_hold_up_the_others(
+    app: Collections, pages: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = indexing.chunk
+
+    def broken(found: Iterator[Any], tokenizer: Any) -> Iterator[Any]:
+        for one in real(found, tokenizer):
+            if "Marta" in one.text:
+                raise ZeroDivisionError("secret")
+            yield one
+
+    monkeypatch.setattr(indexing, "chunk", broken)
+    job, _ = app.add("me", [(pages(1), "a.pdf"), (pages(3), "b.pdf")], "Papers")
+    told = finished(job).result["documents"]
+    assert [one["state"] for one in told] == ["failed", "done"]
+    assert "tell the host the reference" in told[0]["error"]
+    assert "secret" not in told[0]["error"]
+    assert told[0]["error"].split()[-1].rstrip(".") in caplog.text
+    monkeypatch.undo()
+    finished(app.add("me", [(pages(1), "a.pdf")], "Papers")[0])
+    assert dict(states(app)) == {"a.pdf": "done", "b.pdf": "done"}
+    is_sound(app)
+
+
+def test_questions_are_answered_while_it_indexes(ready: Collections, pages: Callable[..., Path]) -> None:
+    wanted = {one["chunk"] for one in ready.search("me", QUESTION, "Papers")}
+    job, _ = ready.add("me", [(pages(n, n + 1), f"{n}.pdf") for n in range(1, 6)], "Papers")
+    asked = 0
+    while not job.finished:
+        found = ready.search("me", QUESTION, "Papers", k=50)
+        assert wanted & {one["chunk"] for one in found}
+        assert len(found) == len({one["chunk"] for one in found})
+        asked += 1
+    finished(job)
+    assert asked
+    is_sound(ready)
+
+
+# stopping, deleting
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Reading goes on only when this is set, or the job is stopped."""
+    go = threading.Event()
+    real = indexing.pdf.read
+
+    def read(path: Path, name: str, cancelled: Callable[[], bool], **options: Any) -> Iterator[Any]:
+        for found in real(path, name, cancelled, **options):
+            while not go.wait(0.01):
+                if cancelled():
+                    raise indexing.pdf.Cancelled
+            yield found
+
+    monkeypatch.setattr(indexing.pdf, "read", read)
+    yield go
+    go.set()
+
+
+def until(condition: Callable[[], Any], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert condition()
+
+
+def test_a_stopped_indexing_can_be_taken_up_again(app: Collections, held: threading.Event, pages: Callable[..., Path]) -> None:
+    job, _ = app.add("me", [(pages(1), "a.pdf"), (pages(3), "b.pdf")], "Papers")
+    until(lambda: job.state == "running" and job.doing)
+    with pytest.raises(WrongState, match="being indexed already"):
+        app.add("me", [(pages(5), "c.pdf")], "Papers")
+    with pytest.raises(WrongState):
+        app.remove("me", "Papers", "a.pdf")
+    assert app.under_way("me", "Papers") is job
+    app.jobs.stop("me", job.job_id)
+    finished(job, 5, state="stopped")
+    assert states(app) == [("a.pdf", "waiting"), ("b.pdf", "waiting")]
+    assert app.info("me", "Papers")["waiting"] == 2
+    with pytest.raises(PromptError):
+        app.search("me", QUESTION, "Papers")
+    held.set()
+    finished(app.add("me", [], "Papers")[0])
+    assert states(app) == [("a.pdf", "done"), ("b.pdf", "done")]
+    is_sound(app)
+
+
+def test_a_collection_can_be_deleted_while_it_is_indexed(app: Collections, held: threading.Event, pages: Callable[..., Path]) -> None:
+    job, folder = app.add("me", [(HANDBOOK, "a.pdf"), (pages(3), "b.pdf")], "Papers")
+    until(lambda: job.doing)
+    assert app.delete("me", "Papers")["deleted"]
+    held.set()
+    finished(job, 10, state="stopped")
+    assert app.list("me") == []
+    assert not folder.exists()
+    finished(app.add("me", [(pages(1), "a.pdf")], "Papers")[0])
+    is_sound(app)
+
+
+def test_deleting(ready: Collections, pages: Callable[..., Path]) -> None:
+    finished(ready.add("me", [(pages(1), "one.pdf")], "Papers")[0])
+    assert ready.remove("me", "Papers", "handbook.pdf") == {"collection": "Papers", "name": "handbook.pdf", "deleted": True}
+    is_sound(ready)
+    assert {one["document"] for one in ready.search("me", QUESTION, "Papers", k=50)} == {"one.pdf"}
+    with pytest.raises(NotFound):
+        ready.remove("me", "Papers", "handbook.pdf")
+    folder = ready.find("me", "Papers")
+    assert ready.delete("me", "Papers")["collection"] == "Papers"
+    assert not folder.exists()
+    assert folder.name not in " ".join(one.name for one in ready.dense._open().list_collections())
+    with pytest.raises(NotFound):
+        ready.delete("me", "Papers")
+
+
+# what may be missing, damaged or of another make
+
+
+def test_vectors_are_made_again_where_chroma_was_deleted(ready: Collections, open_app: Open, settings: Settings) -> None:
+    wanted = ready.search("me", QUESTION, "Papers", mode="dense")
+    shutil.rmtree(settings.home / "chroma")
+    again = open_app().search("me", QUESTION, "Papers", mode="dense")
+    assert [one["chunk"] for one in again] == [one["chunk"] for one in wanted]
+
+
+def test_chroma_deleted_or_damaged_under_a_running_app_costs_no_answer(
+    ready: Collections, settings: Settings, pages: Callable[..., Path]
+) -> None:
+    wanted = [one["chunk"] for one in ready.search("me", QUESTION, "Papers", mode="dense")]
+    shutil.rmtree(settings.home / "chroma")
+    assert [one["chunk"] for one in ready.search("me", QUESTION, "Papers", mode="dense")] == wanted
+    finished(ready.add("me", [(pages(1), "one.pdf")], "Papers")[0])
+    ready.remove("me", "Papers", "one.pdf")
+    assert [one["chunk"] for one in ready.search("me", QUESTION, "Papers", mode="dense")] == wanted
+
+
+def test_a_damaged_chroma_costs_no_answer(ready: Collections, open_app: Open, settings: Settings, pages: Callable[..., Path]) -> None:
+    wanted = [one["chunk"] for one in ready.search("me", QUESTION, "Papers", mode="dense")]
+    for path in (settings.home / "chroma").glob("chroma.sqlite3*"):
+        path.write_bytes(b"no database at all" * 100)
+    room = open_app()
+    assert [one["chunk"] for one in room.search("me", QUESTION, "Papers", mode="dense")] == wanted
+    finished(room.add("me", [(pages(1), "one.pdf")], "Papers")[0])
+    room.remove("me", "Papers", "one.pdf")
+    room.delete("me", "Papers")
+
+
+@pytest.mark.parametrize("how", ["one missing", "one too many", "others"])
+def test_vectors_that_do_not_fit_the_passages_are_made_again(ready: Collections, how: str) -> None:
+    wanted = [one["chunk"] for one in ready.search("me", QUESTION, "Papers", mode="dense")]
+    name = ready.find("me", "Papers").name
+    vector = np.ones((1, ready.embedders.load("starter").dimension), np.float32)
+    if how != "one too many":
+        ready.dense.remove(name, wanted[:1] if how == "one missing" else index_of(ready).texts()[0][-1:])
+    if how != "one missing":
+        ready.dense.add(name, [99_999], vector)
+    assert [one["chunk"] for one in ready.search("me", QUESTION, "Papers", mode="dense")] == wanted
+
+
+def test_another_fingerprint_makes_the_vectors_anew(ready: Collections, open_app: Open) -> None:
+    wanted = [one["chunk"] for one in ready.search("me", QUESTION, "Papers", mode="dense")]
+    folder, index = ready.find("me", "Papers"), index_of(ready)
+    right = read_json(folder / "embedder.json")
+    ids, _ = index.texts()
+    index.replace_vectors(ids, np.random.default_rng(0).normal(size=(len(ids), 7)))
+    write_json(folder / "embedder.json", {"fingerprint": "0" * 16, "dimension": 7})
+    assert [one["chunk"] for one in open_app().search("me", QUESTION, "Papers", mode="dense")] == wanted
+    assert read_json(folder / "embedder.json") == right
+    assert index.vectors(right["dimension"])[1].shape == (len(ids), right["dimension"])
+
+
+def static_embedder(folder: Path, dimension: int) -> None:
+    """A random embedder of words."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer
+
+    shutil.rmtree(folder, ignore_errors=True)
+    tokenizer = Tokenizer.from_file(str(PROJECT / "assets/starter/embedder/tokenizer.json"))
+    weights = np.random.default_rng(dimension).normal(size=(tokenizer.get_vocab_size(), dimension)).astype(np.float32)
+    SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu").save(str(folder))
+
+
+def test_an_embedder_of_another_size_takes_over(open_app: Open, tmp_path: Path, pages: Callable[..., Path]) -> None:
+    own = f"local:{tmp_path / 'embedder'}"
+    static_embedder(tmp_path / "embedder", 16)
+    room = open_app()
+    for name in ("Full", "Emptied"):
+        finished(room.add("me", [(pages(1), "a.pdf")], name, own)[0])
+        assert room.search("me", QUESTION, name, mode="dense")
+    room.remove("me", "Emptied", "a.pdf")
+    static_embedder(tmp_path / "embedder", 24)
+    room = open_app()
+    for name in ("Full", "Emptied"):
+        finished(room.add("me", [(pages(3), "b.pdf")], name)[0])
+        is_sound(room, name)
+        assert index_of(room, name).vectors(24)[1].shape[1] == 24
+        assert room.info("me", name)["embedder"] == own
+
+
+def test_an_embedder_that_cannot_be_had_is_told(app: Collections, pages: Callable[..., Path], tmp_path: Path) -> None:
+    job, _ = app.add("me", [(pages(1), "a.pdf")], "Papers", f"local:{tmp_path / 'nothing'}")
+    finished(job, state="failed")
+    assert "is not a sentence-transformers model" in str(app.last_failure("me", "Papers"))
+    assert states(app) == [("a.pdf", "waiting")]
+
+
+def test_a_damaged_embedder_is_a_sentence(open_app: Open, tmp_path: Path) -> None:
+    static_embedder(tmp_path / "embedder", 16)
+    weights = next((tmp_path / "embedder").rglob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ModelUnavailable):
+        open_app().embedders.load(f"local:{tmp_path / 'embedder'}")
+
+
+# a killed app
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from playground.jobs import Jobs
+from playground.rag.store import Collections
+from playground.settings import Settings
+from playground.workspace import Workspace
+home = Path(sys.argv[1])
+workspace = Workspace(home)
+room = Collections(workspace, Settings(home=home), Jobs(workspace))
+job, _ = room.add("me", [(Path(path), Path(path).name) for path in sys.argv[2:]], "Papers")
+print(job.job_id, flush=True)
+while not job.finished:
+    if "Reading grimms" in str(job.doing) and job.done > 120:
+        print("at it", flush=True)
+    time.sleep(0.005)
+print("finished", flush=True)
+"""
+
+
+@pytest.mark.skipif(not GRIMM.is_file(), reason=f"no folder of real test files at {SHARED}")
+def test_a_killed_app_leaves_whole_documents_and_waiting_ones(settings: Settings, open_app: Open, pages: Callable[..., Path]) -> None:
+    command = [sys.executable, "-c", KILLED, str(settings.home), str(HANDBOOK), str(GRIMM), str(pages(1))]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=PROJECT, text=True)
+    assert process.stdout is not None
+    job_id = process.stdout.readline().strip()
+    assert process.stdout.readline() == "at it\n"
+    process.send_signal(signal.SIGKILL)
+    assert "finished" not in process.communicate()[0]
+    room = open_app()
+    assert states(room) == [("harbour_cafe_handbook.pdf", "done"), ("grimms_fairy_tales.pdf", "waiting"), ("pages.pdf", "waiting")]
+    assert {one["document"] for one in room.search("me", "Who is Rapunzel?", "Papers", k=50)} == {"harbour_cafe_handbook.pdf"}
+    is_sound(room)
+    told = room.jobs.get("me", job_id)
+    assert (told.state, told.error) == ("stopped", INTERRUPTED)
+    assert room.under_way("me", "Papers") is None
+    finished(room.add("me", [], "Papers")[0])
+    assert [state for _, state in states(room)] == ["done"] * 3
+    assert [one["pages"] for one in room.documents("me", "Papers")] == [12, 246, 1]
+    assert room.search("me", "Who is Rapunzel?", "Papers")[0]["document"] == "grimms_fairy_tales.pdf"
+    is_sound(room)
+
+
+# models of strangers, and ours
+
+
+def test_the_starter_is_not_changed_by_loading(settings: Settings, tmp_path: Path) -> None:
+    shutil.copytree(PROJECT / "assets/starter/embedder", tmp_path / "assets/starter/embedder")
+    before = {path: path.read_bytes() for path in sorted((tmp_path / "assets").rglob("*")) if path.is_file()}
+    embedder = Embedders(replace(settings, assets=tmp_path / "assets")).load(STARTER)
+    vectors = embedder.passages(["Tea costs three pounds.", "", "🙂", "word " * 3000])
+    np.testing.assert_allclose(np.linalg.norm(vectors[[0, 3]], axis=1), 1, atol=1e-3)
+    assert np.isfinite(vectors).all()
+    assert embedder.passages([]).shape == (0, embedder.dimension)
+    assert len(embedder.tokenizer.encode("word " * 3000).ids) >= 3000  # it counts beyond what the model reads
+    assert before == {path: path.read_bytes() for path in sorted((tmp_path / "assets").rglob("*")) if path.is_file()}
+
+
+def test_a_class_that_the_library_does_not_have_is_a_sentence(open_app: Open, tmp_path: Path) -> None:
+    static_embedder(tmp_path / "embedder", 16)
+    modules = read_json(tmp_path / "embedder" / "modules.json")
+    for kind in ("sentence_transformers.evil.Normalize", "sentence_transformers.models.os.Normalize"):
+        write_json(tmp_path / "embedder" / "modules.json", [*modules, {"idx": 1, "name": "1", "path": "", "type": kind}])
+        with pytest.raises(ModelUnavailable):
+            open_app().embedders.load(f"local:{tmp_path / 'embedder'}")
+
+
+def test_weights_are_never_unpickled(open_app: Open, tmp_path: Path) -> None:
+    import pickle
+
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "ran",))
+
+    static_embedder(tmp_path / "embedder", 16)
+    next((tmp_path / "embedder").rglob("*.safetensors")).unlink()
+    (tmp_path / "embedder" / "pytorch_model.bin").write_bytes(pickle.dumps(Evil(), protocol=2))
+    with pytest.raises(ModelUnavailable):
+        open_app().embedders.load(f"local:{tmp_path / 'embedder'}")
+    assert not (tmp_path / "ran").exists()

@@ -1,0 +1,129 @@
+"""Sentences that speak to a question are found, and nothing that is not on the page passes for a quote."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from playground.rag.evidence import LONGEST, SHORTEST, asked, find, stands, supported
+from playground.rag.index import Passage
+
+quick = settings(max_examples=100, deadline=None)
+TEXT = "The shop opens at nine in the morning. Tea costs three pounds. Who baked the bread? Pepper is a grey cat."
+
+
+def passage(text: str, id: int = 1) -> Passage:
+    return Passage(id, 1, "a.pdf", 1, "", 0, text)
+
+
+def blind(texts: list[str]) -> np.ndarray:
+    """Vectors that tell nothing."""
+    return np.zeros((len(texts), 3), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("question", "quote"),
+    [
+        ("When does the shop open?", "The shop opens at nine in the morning."),
+        ("How much is the tea?", "Tea costs three pounds."),
+        ("Which cat is called Pepper?", "Pepper is a grey cat."),
+    ],
+)
+def test_the_sentence_that_holds_the_words_comes_first(question: str, quote: str) -> None:
+    found = find(question, [passage("Nothing to see here at all."), passage(TEXT, 2)], {}, blind)
+    assert found[0].quote == quote
+    assert TEXT[found[0].start :].startswith(quote)
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+
+
+def test_vectors_speak_where_words_do_not() -> None:
+    def encode(texts: list[str]) -> np.ndarray:
+        return np.array([[1, 0] if "cat" in text or "feline" in text else [0, 1] for text in texts], np.float32)
+
+    assert find("feline?", [passage(TEXT)], {}, encode)[0].quote == "Pepper is a grey cat."
+
+
+def test_a_question_is_no_answer_and_neither_is_a_scrap() -> None:
+    text = f"Who baked the bread? Bread! {'Bread and ' * 100}more."
+    assert find("bread", [passage(text)], {}, blind) == []
+    assert len("Bread!") < SHORTEST
+    assert LONGEST < 1000
+
+
+def test_a_sentence_that_two_documents_hold_is_told_once() -> None:
+    found = find(
+        "tea",
+        [passage("Tea costs three pounds."), passage("Tea  costs\nthree pounds.", 2), passage("Tea  costs three pounds.", 3)],
+        {},
+        blind,
+    )
+    assert len({" ".join(one.quote.split()) for one in found}) == len(found)
+
+
+@pytest.mark.parametrize("passages", [[], [passage("")], [passage("?")]])
+def test_no_sentence_no_evidence(passages: list[Passage]) -> None:
+    assert find("tea", passages, {}, blind) == []
+
+
+@quick
+@given(st.text(max_size=60), st.text(max_size=200))
+def test_every_quote_stands_in_its_passage(question: str, text: str) -> None:
+    for one in find(question, [passage(text)], {}, blind):
+        assert text[one.start : one.start + len(one.quote)] == one.quote
+        assert stands(one.quote, text)
+        assert 0 <= one.coverage <= 1
+        assert 0 <= one.score <= 1
+
+
+def test_the_words_that_are_asked_for() -> None:
+    assert asked("What is the price of tea?") == ["price", "tea"]
+    assert asked("O que é isso?") == []
+
+
+# quotes
+
+
+@pytest.mark.parametrize(
+    ("quote", "page", "there"),
+    [
+        ("Tea costs three pounds.", TEXT, True),
+        ("tea  COSTS\nthree pounds", TEXT, True),
+        ("“It’s hot” – he said", 'He: "it\'s hot" - he said', True),
+        ("Tea costs four pounds.", TEXT, False),
+        ("pounds three costs Tea", TEXT, False),
+        ("", TEXT, False),
+        (" \n", TEXT, False),
+        ("Tea", "", False),
+    ],
+)
+def test_whether_a_quote_is_on_the_page(quote: str, page: str, there: bool) -> None:
+    assert stands(quote, page) is there
+
+
+# a model's words
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        ("Tea costs three pounds.", True),
+        ("The tea costs 3 pounds.", False),
+        ("The shop opens at 9:30 in the morning.", False),
+        ("Tea costs 1,000 pounds.", False),
+        ("The mayor of London drinks coffee with sugar.", False),
+        ("It opens at nine.", True),
+        ("", False),
+        ("...", False),
+        ("It is the.", False),
+    ],
+)
+def test_whether_an_answer_keeps_to_the_evidence(answer: str, kept: bool) -> None:
+    assert supported(answer, "When does the shop open, and how much is tea?", TEXT) is kept
+
+
+def test_a_number_may_come_from_the_question() -> None:
+    assert supported("Table 12 has tea.", "What does table 12 have?", "Each table has tea.")
+
+
+def test_part_of_a_number_is_another_number() -> None:
+    assert not supported("The tea costs 5 pounds.", "How much is the tea?", "The tea costs 15 pounds.")
