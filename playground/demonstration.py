@@ -32,7 +32,7 @@ MARK = "demonstration"  # key of an identity that belongs to the demonstration
 KEPT = ("status.json", "metrics.jsonl", "samples.json", "samples.jsonl", "manifest.json")
 PROCESS = ("pid", "pid_started", "launched", "queued_at")  # of a worker that no longer exists
 COLLECTION = "Harbour Café handbook"
-NOT_THERE = "The starter model is missing from {folder}. Get the whole project again, with the files in its assets folder."
+NOT_THERE = "The demonstration is missing from {folder}. Get the whole project again, with the files in its assets folder."
 WAIT_SECONDS = 20  # for a run to end that is thrown away
 
 

@@ -14,10 +14,12 @@ import numpy as np
 from playground.rag.index import Passage
 from playground.rag.text import STOPWORDS, sentences, squeezed, stem, terms, words
 
-WORDS_SHARE = 0.7  # of a sentence's score; the rest is its vector's
+WORDS_SHARE = 0.6  # of a sentence's score; the rest is its vector's
 NEIGHBOUR = 0.35  # what a question's word counts that stands in the passage but not in the sentence
 RELATED = 0.6  # what a related word counts
 KIND_BONUS = 0.08  # a sentence with a number for "how many", with a name for "who"
+NEW = (0.3, 0.75, 0.9, 1.0)  # factor by how many meaning words a sentence adds to the question's own: an echo answers nothing
+LATER = 0.05  # less for each place that a sentence's passage stands behind the first
 SHORTEST, LONGEST = 12, 600  # characters of a sentence that can be quoted
 ENOUGH = 0.45  # below, the documents do not tell; set on the sample document's answerable and unanswerable questions
 NUMBER = re.compile(
@@ -61,6 +63,7 @@ def find(
     """The sentences that speak most to a question, best first.
 
     Args:
+        passages: best first.
         rarity: how much each word of the question tells (`Index.rarity`).
         encode: texts -> vectors (n, dimension) of length one.
         related: for words of the question, others that mean nearly the same (`Thesaurus.related`).
@@ -71,16 +74,13 @@ def find(
         weights[stem(word)] = max(weights.get(stem(word), 0.0), rarity.get(word, 1.0))
         others.setdefault(stem(word), set()).update(stem(other) for other in (related or {}).get(word, ()))
     total = sum(weights.values()) or 1.0
-    candidates: list[tuple[Passage, int, str]] = []
-    for passage in passages:
-        for start, end in sentences(passage.text):
-            if SHORTEST <= end - start <= LONGEST and not passage.text[start:end].endswith("?"):
-                candidates.append((passage, start, passage.text[start:end]))
+    candidates = [(passage, start, passage.text[start:end]) for passage in passages for start, end in _quotable(passage.text)]
     if not candidates:
         return []
     vectors = encode([question, *(quote for _, _, quote in candidates)])
     cosines = vectors[1:] @ vectors[0]
     around = {passage.id: set(terms(passage.text)) for passage in passages}
+    place = {passage.id: number for number, passage in enumerate(passages)}
     found = []
     for (passage, start, quote), cosine in zip(candidates, cosines, strict=True):
         here = set(terms(quote))
@@ -89,9 +89,21 @@ def find(
         asks_number, asks_name = ASKS_NUMBER.search(question), ASKS_NAME.search(question)
         if (asks_number and NUMBER.search(quote)) or (asks_name and NAME.search(quote)):
             score += KIND_BONUS
+        score *= NEW[min(len(here - weights.keys()), len(NEW) - 1)] * (1 - LATER * place[passage.id])
         found.append(Evidence(passage, quote, start, round(min(1.0, score), 4), round(said, 4)))
     found.sort(key=lambda one: -one.score)
     return _distinct(found)[:most]
+
+
+def _quotable(text: str) -> list[tuple[int, int]]:
+    """(start, end) of what can answer: sentences that ask nothing; one that ends in a colon goes on to the end of the next."""
+    spans: list[tuple[int, int]] = []
+    for start, end in sentences(text):
+        if spans and text[spans[-1][1] - 1] == ":" and end - spans[-1][0] <= LONGEST:
+            spans[-1] = (spans[-1][0], end)
+        else:
+            spans.append((start, end))
+    return [(start, end) for start, end in spans if SHORTEST <= end - start <= LONGEST and text[end - 1] != "?"]
 
 
 def _said(term: str, others: set[str], here: set[str], around: set[str]) -> float:

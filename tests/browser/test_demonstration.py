@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Server
+from tests.browser.conftest import Server, wait_for
 
 Open = Callable[..., Page]
 
@@ -61,11 +60,15 @@ def test_it_comes_back_after_a_class_and_only_takes_what_was_agreed_to(start_ser
     kept = len(client.predict(api_name="/list_datasets"))
     assert kept >= 2
 
+    (before,) = client.predict(api_name="/list_runs")
     page.get_by_label("Also delete all my other").check()
     page.locator("#restore").click()
-    deadline = time.monotonic() + 30
-    while len(client.predict(api_name="/list_datasets")) != 1 and time.monotonic() < deadline:
-        time.sleep(0.2)
+
+    def anew() -> bool:
+        runs = client.predict(api_name="/list_runs")
+        return len(runs) == 1 and runs[0]["run_id"] != before["run_id"]
+
+    wait_for(anew, 30, "the demonstration is there anew")
     assert len(client.predict(api_name="/list_datasets")) == 1
     tab(page, "Chat")
     page.locator(".sample:visible").first.click()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +79,31 @@ def test_files_that_cannot_be_read_get_a_sentence_and_harm_nothing(start_server:
     upload(page, HANDBOOK)
     ask(page, "Who keeps the spare key to the blue door?")
     expect(page.locator(".answer .lead")).to_contain_text("Hanna Pell", timeout=60_000)
+
+
+TALES = [  # question, page
+    ("What was the little house in the forest built of?", 72),
+    ("Who climbed up Rapunzel's hair?", 58),
+    ("What did the tailor embroider on his girdle?", 62),
+    ("What did the frog want to eat from?", 41),
+    ("What did the looking-glass answer the queen?", 112),
+    ("What did Hansel strew on the path?", 71),
+    ("What did the twelve princesses do at night?", 33),
+    ("What did the raven princess turn into?", 174),
+    ("What happened to the shoes of the princesses?", 32),
+    ("What did the golden goose do to those who touched it?", 182),
+]
+
+
+@pytest.mark.skipif(not GRIMM.exists(), reason="needs the shared documents")
+def test_ten_questions_to_a_book_give_the_right_pages(start_server: Callable[..., Server], open_page: Open) -> None:
+    page = open_page(start_server().url)
+    documents_tab(page)
+    upload(page, GRIMM)
+    expect(page.locator("#files")).to_contain_text("246 pages", timeout=INDEX_SECONDS * 1000)
+    for question, right in TALES:
+        ask(page, question)
+        expect(page.locator(".chips a").first).to_contain_text(re.compile(rf"page {right}$"), timeout=60_000)
 
 
 @pytest.mark.skipif(not GRIMM.exists(), reason="needs the shared documents")

@@ -26,6 +26,15 @@ ENDPOINTS = {
     "list_runs": ["owner"],
     "delete_run": ["run_id", "owner"],
     "compare": ["prompt", "run_id", "settings", "owner"],
+    "index_documents": ["files", "collection", "embedder", "owner"],
+    "list_collections": ["owner"],
+    "list_documents": ["collection", "owner"],
+    "delete_document": ["collection", "name", "owner"],
+    "delete_collection": ["collection", "owner"],
+    "search": ["question", "collection", "k", "mode", "owner"],
+    "ask": ["question", "collection", "run_id", "settings", "owner"],
+    "get_job": ["job_id", "owner"],
+    "stop_job": ["job_id", "owner"],
 }
 
 RUN_KEYS = {"run_id", "name", "state", "pid", "place_in_line", "step", "max_steps", "epoch", "loss", "eval_loss", "seconds", "eta_seconds"}

@@ -205,6 +205,7 @@ def build(page: Page) -> DocumentsTab:
         "show_progress": "hidden",
         "concurrency_id": "model",
         "concurrency_limit": 1,
+        "trigger_mode": "multiple",  # a question asked while the last answer is still being worded is not lost
     }
     events = [send.click(**asking), question.submit(**asking)]
     for number, button in enumerate(buttons):
