@@ -110,7 +110,7 @@ class Services:
                 if run_id and self.runs.get(owner, run_id).has_adapter:
                     adapter = self.runs.adapter(owner, run_id)
                     if adapter.model.id == STARTER:  # a larger one only when somebody asks it
-                        self.host.warm(adapter.model, adapter.quantised)
+                        self.host.warm(adapter.model, adapter.quantised).join()
                 if newest := self.collections.list(owner)[:1]:
                     self.collections.warm(owner, newest[0]["collection"])
 

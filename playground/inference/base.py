@@ -13,6 +13,7 @@ from typing import Any
 
 from playground.inference.adapters import Adapters, Loaded
 from playground.inference.generate import Answer, GenerationSettings, choosers
+from playground.models import library
 from playground.models.catalog import ModelRef
 from playground.models.loading import answering_threads, load
 from playground.models.template import PLAIN_STOP, end_ids, load_tokenizer, plain_template
@@ -56,6 +57,7 @@ class Base:
         """
         if self._model is not None:
             return
+        library.import_models()
         from transformers import GenerationConfig
 
         self.tokenizer = load_tokenizer(self.ref)

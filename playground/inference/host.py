@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from playground.inference.base import Base, Row
 from playground.inference.generate import GenerationSettings
 from playground.inference.panes import Feed, Pane, PaneState
 from playground.messages import Conversation
+from playground.models import library
 from playground.models.catalog import Catalog, ModelRef
 from playground.models.folder import parameters_of
 from playground.models.template import encode
@@ -241,9 +241,11 @@ class Host:
 def free() -> None:
     """Give memory back."""
     gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    if library.ready():
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 def _key(ref: ModelRef, quantised: bool) -> tuple[str, str | None, bool]:

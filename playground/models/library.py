@@ -9,6 +9,12 @@ from __future__ import annotations
 import threading
 
 _LOCK = threading.Lock()
+_ready = threading.Event()
+
+
+def ready() -> bool:
+    """Whether `import_models` has been through; until then even torch may be there by half."""
+    return _ready.is_set()
 
 
 def import_tokenizers() -> None:
@@ -27,7 +33,20 @@ def import_models() -> None:
             AutoTokenizer,
             BitsAndBytesConfig,
             GenerationConfig,
+            LogitsProcessor,
             LogitsProcessorList,
+            StoppingCriteria,
             StoppingCriteriaList,
             TemperatureLogitsWarper,
+            TopKLogitsWarper,
+            TopPLogitsWarper,
         )
+
+        _ready.set()
+
+
+def import_embedders() -> None:
+    """All that turning texts into vectors takes, which is built on the rest."""
+    import_models()
+    with _LOCK:
+        from sentence_transformers import SentenceTransformer  # noqa: F401

@@ -165,8 +165,11 @@ def _open(known: Known, folder: Path) -> Any:
     # the library imports whatever class such a file names
     if not kinds or any(not kind.startswith("sentence_transformers.") or kind.rsplit(".", 1)[-1] not in MODULES for kind in kinds):
         raise ModelUnavailable(UNUSABLE, name=known.id)
-    library.import_models()
+    library.import_embedders()
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
 
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     model = SentenceTransformer(

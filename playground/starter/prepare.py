@@ -31,7 +31,7 @@ REPEATS = {
     "public_domain_recipes": (2.0, 0.3),
     "ufam_acts": (1.0, 0.5),
 }
-GENERATED = {"stable": 180_000, "decay": 90_000}
+GENERATED = {"stable": 75_000, "decay": 60_000}
 HELD_ONE_IN = 40
 HELD_MOST = 30_000  # tokens per source: enough for a steady figure, quick to measure
 

@@ -150,7 +150,14 @@ def _wire(
     arrived.then(train_tab.open, train_tab.inputs, train_tab.outputs, **quiet)
     inputs, outputs = [page.owner, page.dataset_id, page.run_id], [standing, following, where]
     arrived.then(on(stand), inputs, outputs, **quiet)
-    gr.on([page.dataset_id.change, page.run_id.change, train_tab.shown.change], on(stand), inputs, outputs, **quiet)
+    gr.on(
+        [page.dataset_id.change, page.run_id.change, train_tab.shown.change],
+        on(stand),
+        inputs,
+        outputs,
+        trigger_mode="always_last",
+        **quiet,
+    )
     following.click(on(go_on), [page.owner, where, page.dataset_id], [tabs, page.dataset_id], **quiet)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 
 import pytest
 
@@ -25,7 +24,7 @@ def test_every_generator_speaks_in_turns(part):
         roles = [turn.role for turn in chat if turn.role != "system"]
         assert roles == ["user", "assistant"] * (len(roles) // 2) and roles
         assert all(turn.content.strip() for turn in chat)
-        assert not re.search(r"\{[a-z_]*\}", render(chat)), chat
+        assert "{" not in render(chat), chat
     assert seen == {*mixture.GENERATORS, *mixture.LATE_GENERATORS}
 
 

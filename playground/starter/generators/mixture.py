@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from playground.starter.chatml import Chat
 
-from . import feelings, labels, portuguese, reading, records, talk
+from . import feelings, labels, portuguese, reading, talk
 from .pools import Part
 
 # name: (generator, weight); the weights are shares of conversations, not of tokens
@@ -18,11 +18,8 @@ GENERATORS = {
     "feelings": (feelings.feeling, 30),
     "moods": (feelings.mood_question, 5),
     "labels": (labels.labelled, 18),
-    "questions": (reading.question, 18),
-    "extraction": (reading.extraction, 10),
-    "records": (records.record, 14),
-    "statements": (records.statement, 12),
-    "recitals": (records.recital, 6),
+    "questions": (reading.question, 14),
+    "extraction": (reading.extraction, 8),
     "yes_no": (reading.yes_or_no, 7),
     "sums": (talk.sums, 6),
     "formats": (talk.formats, 10),

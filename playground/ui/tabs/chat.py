@@ -136,7 +136,8 @@ def build(page: Page) -> ChatTab:
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
     settings = [max_new_tokens, temperature, top_p, penalty, seed, use_template]
-    gr.on([tab.select, page.run_id.change], on(open_chat), [page.owner, page.run_id], [empty, view, run, examples, *buttons], **quiet)
+    last = {**quiet, "trigger_mode": "always_last"}  # "once" would drop what changes while the tab is being filled
+    gr.on([tab.select, page.run_id.change], on(open_chat), [page.owner, page.run_id], [empty, view, run, examples, *buttons], **last)
     run.input(on(show_examples), [page.owner, run], [examples, *buttons], **quiet).then(lambda chosen: chosen, run, page.run_id, **quiet)
     asking = {
         "fn": on(answer),

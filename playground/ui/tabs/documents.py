@@ -185,7 +185,7 @@ def build(page: Page) -> DocumentsTab:
         "outputs": [collection, choice, model, questions, tries, *buttons, *state],
         **quiet,
     }
-    gr.on([tab.select, page.run_id.change], **everything)
+    gr.on([tab.select, page.run_id.change], trigger_mode="always_last", **everything)  # "once" would drop a change under way
     choice.input(lambda chosen: chosen, choice, collection, **quiet).then(**everything)
     added = upload.upload(
         on(add), [page.owner, upload, collection, new_name, embedder], [collection, upload, new_name], api_visibility="private"

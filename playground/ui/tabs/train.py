@@ -172,7 +172,9 @@ def build(page: Page) -> TrainTab:
     delete.click(lambda: gr.update(visible=True), None, sure, **quiet)
     sure.click(on(remove), [page.owner, page.run_id], page.run_id, api_visibility="private").success(on(show), inputs, outputs, **quiet)
     run.input(lambda chosen_run: chosen_run, run, page.run_id, **quiet)
-    gr.on([timer.tick, page.run_id.change, page.dataset_id.change, tab.select], on(show), inputs, outputs, **quiet)
+    gr.on(
+        [timer.tick, page.run_id.change, page.dataset_id.change, tab.select], on(show), inputs, outputs, trigger_mode="always_last", **quiet
+    )
     tab.select(on(models), [page.owner, model], [model, model_note], **quiet)
     model.input(on(about_model), [page.owner, model], model_note, **quiet)
     return TrainTab(seen, on(show), inputs, outputs)
