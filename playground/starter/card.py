@@ -6,6 +6,7 @@ Knows the words around the figures; measures nothing itself.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,12 @@ Really generated from these weights: the chats at temperature 0, the stories at 
 
 The weights are under the licence of the project. The sources keep their own, named above.
 """
+
+
+def put_section(card: str, title: str, text: str) -> str:
+    """The card with a section of that title before its limits, in place of an older one."""
+    card = re.sub(rf"## {re.escape(title)}\n.*?(?=^## )", "", card, flags=re.DOTALL | re.MULTILINE)
+    return card.replace("## Limits\n", f"## {title}\n\n{text}\n## Limits\n", 1)
 
 
 def _count(corpus: dict[str, dict[str, int]], phase: str, source: str) -> str:

@@ -11,27 +11,29 @@ import zlib
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import numpy as np
+
 from . import packing, tokenizer
-from .chatml import END_OF_TEXT, render
-from .generators.derived import from_document
+from .chatml import END_OF_TEXT, TURN_START, render
+from .generators.derived import close_reading, from_document
 from .generators.mixture import conversations
 from .generators.pools import Part
 from .sources import Document, read_corpus
 
 # How often each source's documents stand in the stream of (stable, decay): the decay phase reads less prose and more conversations.
 REPEATS = {
-    "gutenberg_children": (1.0, 0.2),
+    "gutenberg_children": (1.0, 0.35),
     "fairytaleqa": (1.0, 0.7),
     "cia_factbook": (1.0, 0.3),
     "taskmaster": (1.0, 0.5),
-    "gsm8k": (0.6, 0.15),
+    "gsm8k": (0.2, 0.1),
     "self_instruct": (3.0, 2.0),
     "chatterbot_corpus": (3.0, 2.0),
     "plainlanguage_gov": (1.0, 0.3),
     "public_domain_recipes": (2.0, 0.3),
     "ufam_acts": (1.0, 0.5),
 }
-GENERATED = {"stable": 75_000, "decay": 60_000}
+GENERATED = {"stable": 250_000, "decay": 180_000}
 HELD_ONE_IN = 40
 HELD_MOST = 30_000  # tokens per source: enough for a steady figure, quick to measure
 
@@ -57,6 +59,14 @@ def _derived(documents: list[Document], seed: int) -> list[Document]:
     ]
 
 
+def _read_closely(documents: list[Document], seed: int) -> list[Document]:
+    return [
+        Document(f"read_{d.source}", f"{d.name}/{index}", render(chat))
+        for d in documents
+        for index, chat in enumerate(close_reading(d.source, d.text, f"{seed}/{d.name}"))
+    ]
+
+
 def _repeated(documents: list[Document], phase: int, rng: random.Random) -> list[Document]:
     """Each document as often as its source asks; a fraction is a chance."""
     chosen = []
@@ -79,7 +89,8 @@ def prepare(corpus: Path, out: Path, seed: int = 1, phases: tuple[str, ...] = ("
     streams = {}
     for number, phase in enumerate(("stable", "decay")):
         late = phase == "decay"
-        documents = train + _generated(seed + number, GENERATED[phase], "train", late) + (_derived(train, seed + number) if late else [])
+        documents = train + _generated(seed + number, GENERATED[phase], "train", late) + _read_closely(train, seed + number)
+        documents += _derived(train, seed + number) if late else []
         streams[phase] = _repeated(documents, number, random.Random(f"{seed}/{phase}"))
     folder = out / "tokenizer"
     if not (folder / "tokenizer.json").is_file():
@@ -88,24 +99,27 @@ def prepare(corpus: Path, out: Path, seed: int = 1, phases: tuple[str, ...] = ("
     from tokenizers import Tokenizer
 
     bpe = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    separator = bpe.encode(END_OF_TEXT).ids[0]
+    separator, turn_start, assistant = (bpe.encode(text).ids[0] for text in (END_OF_TEXT, TURN_START, "assistant"))
+
+    def ids(document: Document, encoded: list[int]) -> np.ndarray:
+        made_up = document.source.startswith(("generated_", "derived_", "read_"))
+        return packing.weigh(encoded, turn_start, assistant) if made_up else np.asarray(encoded)
+
     report_file = out / "corpus.json"
     report = json.loads(report_file.read_text()) if report_file.is_file() else {}
     for phase in phases:
         encoded = bpe.encode_batch([d.text for d in streams[phase]])
-        packing.save(packing.pack((e.ids for e in encoded), separator), out / f"{phase}.npy")
+        tokens = packing.pack((ids(d, e.ids) for d, e in zip(streams[phase], encoded, strict=True)), separator)
+        packing.save(tokens, out / f"{phase}.npy")
         counts: Counter[str] = Counter()
         for document, encoding in zip(streams[phase], encoded, strict=True):
             counts[document.source] += len(encoding.ids) + 1
         report[phase] = dict(counts.most_common())
-    by_source: dict[str, list[list[int]]] = defaultdict(list)
-    for document in held + _generated(seed, 1500, "held", late=True):
-        by_source[document.source].append(bpe.encode(document.text).ids)
-    packed = {source: packing.pack(ids, separator)[:HELD_MOST] for source, ids in by_source.items()}
-    packing_file = out / "held.npz"
-    import numpy as np
-
-    np.savez(packing_file, **packed)  # type: ignore[arg-type]
+    by_source: dict[str, list[np.ndarray]] = defaultdict(list)
+    for document in held + _generated(seed, 3000, "held", late=True) + _read_closely(held, seed):
+        by_source[document.source].append(ids(document, bpe.encode(document.text).ids))
+    packed = {source: packing.pack(documents, separator)[:HELD_MOST] for source, documents in by_source.items()}
+    np.savez(out / "held.npz", **packed)  # type: ignore[arg-type]
     report["held"] = {source: len(tokens) for source, tokens in packed.items()}
     report_file.write_text(json.dumps(report, indent=1))
     return report

@@ -1,6 +1,7 @@
 """Pretraining: ``python -m playground.starter.pretrain --corpus DIR --out DIR --device cpu|cuda``; the same command resumes.
 
-Two phases: stable (short windows, constant rate) until the end is called, then decay (long windows, falling rate). Knows token files
+Two phases: stable (short windows, constant rate; its first steps teach copying) until the end is called, then decay (some long windows,
+falling rate). Knows token files
 and the model; nothing of corpora beyond calling their preparation.
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_model
 from torch.nn import functional as F
 
 from . import checkpoint, packing, schedule
@@ -34,6 +36,8 @@ class Settings:
     batch_tokens: int = 4096
     stable_length: int = 256
     decay_length: int = 1024
+    long_every: int = 4  # in the decay, one step in so many has long windows: they are slow, and some are enough to learn to read far
+    copying: int = 100  # steps on repeats at the very beginning
     warmup: int = 150
     decay_share: float = 0.3
     log_every: int = 25
@@ -44,17 +48,32 @@ class Settings:
 class Run:
     """One pretraining run in a folder: builds or resumes, trains until told to end, logs and saves."""
 
-    def __init__(self, out: Path, settings: Settings, device: str, compiled: bool, minutes: float | None, until: str | None) -> None:
+    def __init__(
+        self,
+        out: Path,
+        settings: Settings,
+        device: str = "cpu",
+        compiled: bool = False,
+        minutes: float | None = None,
+        until: str | None = None,
+        start: Path | None = None,
+    ) -> None:
         self.out, self.settings, self.device = out, settings, torch.device(device)
         vocabulary = len(json.loads((out / "tokenizer" / "tokenizer.json").read_text())["model"]["vocab"])
         self.model = build(vocabulary, settings.seed).to(self.device)
+        if device == "cpu":
+            # Over short windows plain products are a good deal faster there than the fused kernel, whose backward pass is slow.
+            self.model.set_attn_implementation("eager")
         self.optimizers = Optimizers(self.model, settings.peak)
         self.state: dict = {"step": 0, "tokens": 0, "seconds": 0.0, "decay_start": None, "decay_last": None, "ramp": None}
+        if start is not None:
+            load_model(self.model, str(start / "model.safetensors"), strict=False)  # the tied output table is saved once
         self.resume()
         self.forward = torch.compile(self._loss, dynamic=False) if compiled else self._loss
         s = settings
         self.stable = packing.Windows(packing.load(out / "stable.npy"), s.stable_length, s.batch_tokens // s.stable_length, s.seed)
-        self._decay: packing.Windows | None = None
+        self.repeats = packing.Repeats(vocabulary, s.stable_length, s.batch_tokens // s.stable_length, s.seed)
+        self._decay: list[packing.Windows] = []  # of short and of long windows
         self.held = {source: tokens.astype(np.int64) for source, tokens in np.load(out / "held.npz").items()}
         self.deadline = _deadline(minutes, until)
         self.stopped = False
@@ -101,36 +120,36 @@ class Run:
         weights = {name: p.detach().clone().contiguous() for name, p in self.model.named_parameters()}
         checkpoint.save(self.out / "checkpoint", weights, self.optimizers.state(), self.state)
 
-    def _loss(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Mean cross-entropy in nats per token; both (batch, length)."""
+    def _loss(self, inputs: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Mean cross-entropy in nats per token, each counted by its weight; all three (batch, length)."""
         hidden = self.model.model(input_ids=inputs, use_cache=False).last_hidden_state
         logits = self.model.lm_head(hidden)
-        return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+        losses = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="none")
+        return (losses * weights.flatten()).sum() / weights.sum().clamp(min=1e-6)
 
     def autocast(self) -> torch.autocast:
         """bfloat16 for the matrix products; weights stay float32."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
-    def batch(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(self) -> list[torch.Tensor]:
         """The next batch, decided by seed and step alone; the decay's tokens are opened when it begins."""
-        start = self.state["decay_start"]
+        step, start, s = self.state["step"], self.state["decay_start"], self.settings
         if start is None:
-            inputs, targets = self.stable.batch(self.state["step"])
+            arrays = self.repeats.batch(step) if step < s.copying else self.stable.batch(step - s.copying)
         else:
-            if self._decay is None:
-                s = self.settings
-                self._decay = packing.Windows(
-                    packing.load(self.out / "decay.npy"), s.decay_length, s.batch_tokens // s.decay_length, s.seed
-                )
-            inputs, targets = self._decay.batch(self.state["step"] - start)
-        return torch.from_numpy(inputs).to(self.device), torch.from_numpy(targets).to(self.device)
+            if not self._decay:
+                tokens = packing.load(self.out / "decay.npy")
+                self._decay = [packing.Windows(tokens, n, s.batch_tokens // n, s.seed) for n in (s.stable_length, s.decay_length)]
+            turn, rest = divmod(step - start, s.long_every)
+            arrays = self._decay[1].batch(turn) if rest == 0 else self._decay[0].batch(turn * (s.long_every - 1) + rest - 1)
+        return [torch.from_numpy(array).to(self.device) for array in arrays]
 
     def step(self) -> float:
         """One update; the loss before it."""
         state, s = self.state, self.settings
-        inputs, targets = self.batch()
+        inputs, targets, weights = self.batch()
         with self.autocast():
-            loss = self.forward(inputs, targets)
+            loss = self.forward(inputs, targets, weights)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizers.step(schedule.factor(state["step"], s.warmup, self.ramp))
@@ -140,17 +159,22 @@ class Run:
 
     @torch.no_grad()
     def measure(self, most: int = 8192) -> dict[str, float]:
-        """Held-out loss per source in nats per token, over at most ``most`` tokens of each, in windows of the stable length."""
+        """Held-out loss per source in nats per token (of made-up conversations: per token of the answers), over at most ``most``
+        tokens of each, in windows of the stable length."""
         losses = {}
         length = self.settings.stable_length
         for source, tokens in self.held.items():
             count = min(len(tokens) - 1, most) // length
             if count:
                 rows = np.stack([tokens[i * length : i * length + length + 1] for i in range(count)])
-                batches = torch.from_numpy(rows).to(self.device).split(self.settings.batch_tokens // length)
-                with self.autocast():
-                    # Eager: odd batch sizes would make the compiler start again.
-                    losses[source] = sum(self._loss(b[:, :-1], b[:, 1:]).item() * len(b) for b in batches) / count
+                ids, full = torch.from_numpy(rows & packing.IDS), torch.from_numpy(packing.weights(rows, 0.0, 1.0))
+                total = 0.0
+                for batch, counts in zip(ids.split(16), full.split(16), strict=True):
+                    batch, counts = batch.to(self.device), counts.to(self.device)[:, 1:]
+                    with self.autocast():
+                        # Eager: odd batch sizes would make the compiler start again.
+                        total += self._loss(batch[:, :-1], batch[:, 1:], counts).item() * counts.sum().item()
+                losses[source] = total / max(1.0, full[:, 1:].sum().item())
         return losses
 
     def should_end(self) -> bool:
@@ -238,6 +262,7 @@ def main() -> None:
     parser.add_argument("--decay-share", type=float, default=Settings.decay_share, help="share of the steps that the decay takes")
     parser.add_argument("--finish", action="store_true", help="begin the decay at once")
     parser.add_argument("--steps", type=int, help="stop after so many steps, to be resumed")
+    parser.add_argument("--start", type=Path, help="folder of an exported model whose weights are trained on, instead of fresh ones")
     parser.add_argument("--eager", action="store_true", help="do not compile")
     parser.add_argument("--threads", type=int, default=0)
     given = parser.parse_args()
@@ -259,6 +284,7 @@ def main() -> None:
         not given.eager and compiler_works(),
         given.minutes,
         given.until,
+        given.start,
     )
     run.train(given.steps)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
 
 import pytest
 
 from playground.starter.chatml import render
-from playground.starter.generators import feelings, labels, mixture, pools, reading, talk
+from playground.starter.generators import derived, feelings, labels, mixture, pools, reading, recitals, records, rewriting, talk
 
 
 def test_same_seed_same_conversations():
@@ -24,7 +26,7 @@ def test_every_generator_speaks_in_turns(part):
         roles = [turn.role for turn in chat if turn.role != "system"]
         assert roles == ["user", "assistant"] * (len(roles) // 2) and roles
         assert all(turn.content.strip() for turn in chat)
-        assert "{" not in render(chat), chat
+        assert not re.search(r"\{\w*\}", render(chat)), chat
     assert seen == {*mixture.GENERATORS, *mixture.LATE_GENERATORS}
 
 
@@ -69,3 +71,58 @@ def test_sums_are_right():
             term, result = answer.split(".")[0].split(" = ")
             a, sign, b = term.split()
             assert int(result) == (int(a) + int(b) if sign == "+" else int(a) - int(b))
+
+
+@pytest.mark.parametrize("make", [recitals.recital, recitals.statements, records.table])
+def test_what_is_copied_stands_in_the_question(make):
+    rng = random.Random(8)
+    for _ in range(400):
+        for chat in (make(rng, "train"), make(rng, "held")):
+            assert chat[1].content in chat[0].content or chat[1].content in records.UNTOLD.values()
+
+
+def test_a_record_answers_from_its_cells_or_says_that_it_does_not_know():
+    rng = random.Random(9)
+    kinds = set()
+    for _ in range(600):
+        chat = records.record(rng)
+        answer = chat[1].content
+        if answer.startswith("{"):
+            kinds.add("json")
+            assert all(value in chat[0].content for value in json.loads(answer).values())
+        elif answer in records.UNTOLD.values():
+            kinds.add("untold")
+        else:
+            kinds.add("cell")
+            assert answer in chat[0].content and all(turn.content in chat[0].content for turn in chat[3::2])
+    assert kinds == {"json", "untold", "cell"}
+
+
+def test_made_up_names_hardly_ever_come_again():
+    rng = random.Random(2)
+    said = [recitals.inventions.word(rng, 2, 2) for _ in range(2000)]
+    assert len(set(said)) > 1900
+
+
+def test_rewriting_keeps_the_person_and_small_talk_the_name():
+    rng = random.Random(11)
+    for _ in range(300):
+        chat = rewriting.small_talk(rng)
+        assert len(chat) % 2 == 0 and len(chat) >= 4
+        assert rewriting.rewriting(rng)[1].content
+    swapped = [chat for chat in (rewriting.rewriting(rng, "held") for _ in range(300)) if " in place of " in chat[0].content]
+    assert swapped and all(chat[1].content.split()[0] in chat[0].content for chat in swapped)
+
+
+STORY = """The fox ran over the hill and saw a barn. Inside the barn sat a hen with seven chicks. "Come out and play with me," said the fox.
+The hen did not answer, for she was wise. Night came over the valley and the fox went home hungry."""
+
+
+def test_close_reading_answers_stand_in_the_text():
+    chats = derived.close_reading("gutenberg_children", "\n\n".join([STORY] * 40), "seed", 40)
+    assert len(chats) > 20
+    text = " ".join(STORY.split())
+    for chat in chats:
+        assert chat[1].content.strip(".").lower() in text.lower()
+    assert any(chat[1].content == "The fox." for chat in chats)
+    assert derived.close_reading("gsm8k", STORY, "seed") == []

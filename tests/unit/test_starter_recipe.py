@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.starter import checkpoint, cleaning, packing, schedule
+from playground.starter import checkpoint, cleaning, packing, pretrain, schedule
 from playground.starter.optimizer import Muon, Optimizers, orthogonalise
 from playground.starter.sources import plain_answer
 
@@ -43,7 +46,7 @@ def test_an_epoch_reads_each_window_once(length, batch, tokens, seed):
     windows = packing.Windows(np.arange(tokens, dtype=np.uint16), length, batch, seed)
     starts = []
     for number in range(windows.batches_per_epoch):
-        inputs, targets = windows.batch(number)
+        inputs, targets, _ = windows.batch(number)
         assert inputs.shape == targets.shape == (batch, length)
         assert (targets == inputs + 1).all()
         starts += inputs[:, 0].tolist()
@@ -58,6 +61,64 @@ def test_batches_depend_on_the_number_alone():
     assert (resumed.batch(2)[0] == wanted[2]).all()
     with pytest.raises(ValueError):
         packing.Windows(tokens[:10], 8, 4, 1)
+
+
+def test_the_answer_counts_more_than_the_question():
+    start, user, assistant = 2, 10, 11
+    ids = [start, user, 20, 21, 3, start, assistant, 30, 3]
+    stored = packing.weigh(ids, start, assistant)
+    assert (stored & packing.IDS).tolist() == ids
+    assert packing.weights(stored).tolist() == [np.float32(packing.LIGHT_WEIGHT)] * 5 + [packing.HEAVY_WEIGHT] * 4
+    assert packing.weights(stored, 0.0, 1.0).tolist() == [0.0] * 5 + [1.0] * 4
+    prose = packing.weigh([20, 21, 22], start, assistant)
+    assert packing.weights(prose).tolist() == [1.0] * 3
+
+
+def test_weights_stay_with_their_tokens_in_a_window():
+    stored = packing.pack([packing.weigh([2, 10, 20, 2, 11, 30], 2, 11), [40, 41]] * 20, separator=0)
+    windows = packing.Windows(stored, length=5, batch_size=2, seed=1)
+    for number in range(6):
+        inputs, targets, weights = windows.batch(number)
+        assert max(inputs.max(), targets.max()) <= 41
+        assert (weights[targets == 20] == np.float32(packing.LIGHT_WEIGHT)).all()
+        assert (weights[targets == 30] == packing.HEAVY_WEIGHT).all()
+        assert (weights[targets == 41] == 1.0).all()
+
+
+def test_repeats_say_again_what_was_said():
+    repeats = packing.Repeats(vocabulary=500, length=256, batch_size=4, seed=3)
+    inputs, targets, weights = repeats.batch(7)
+    assert (inputs == repeats.batch(7)[0]).all() and (inputs != repeats.batch(8)[0]).any()
+    assert inputs.min() >= 4 and inputs.max() < 500
+    # Nearly every token that counts in full follows the same token as before.
+    known = total = 0
+    for row_in, row_out, counts in zip(inputs, targets, weights, strict=True):
+        for at in np.flatnonzero(counts == 1.0):
+            total += 1
+            known += any(row_in[b] == row_in[at] and row_out[b] == row_out[at] for b in range(at))
+    assert total > 300 and known / total > 0.85
+
+
+def test_a_run_trains_stops_and_resumes(tmp_path):
+    folder = Path(__file__).parents[2] / "assets" / "starter" / "language-model"
+    (tmp_path / "tokenizer").mkdir()
+    (tmp_path / "tokenizer" / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
+    tokens = np.random.default_rng(1).integers(4, 100, 5000).astype(np.uint16)
+    for phase in ("stable", "decay"):
+        packing.save(tokens, tmp_path / f"{phase}.npy")
+    np.savez(tmp_path / "held.npz", some=tokens[:500])
+    settings = pretrain.Settings(batch_tokens=256, stable_length=32, decay_length=64, copying=1, long_every=2, log_every=1)
+    first = pretrain.Run(tmp_path, settings)
+    first.train(most_steps=3)
+    weights = {name: p.detach().clone() for name, p in first.model.named_parameters()}
+    (tmp_path / "finish").touch()
+    second = pretrain.Run(tmp_path, settings)
+    assert second.state["step"] == 3
+    assert all((p == weights[name]).all() for name, p in second.model.named_parameters())
+    second.train()
+    assert second.state["decay_start"] == 3 and second.state["step"] == 3 + second.ramp.steps
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert lines[-1]["event"] == "end" and 3 < lines[-1]["held"]["some"] < 9.5
 
 
 def test_schedule_warms_up_stays_and_decays_to_nothing():

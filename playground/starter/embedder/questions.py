@@ -38,7 +38,7 @@ class QuestionSet(NamedTuple):
     questions: list[Asked]
 
 
-def _csv_members(archive: Path, folders: tuple[str, ...]) -> Iterator[tuple[str, list[dict[str, str]]]]:
+def csv_members(archive: Path, folders: tuple[str, ...]) -> Iterator[tuple[str, list[dict[str, str]]]]:
     """(path, rows) of the tables below the folders, in the order of their paths."""
     found = []
     with tarfile.open(archive, "r:xz") as tar:
@@ -57,7 +57,7 @@ def fairytales(archive: Path, part: Part) -> QuestionSet:
     split = "train" if part == "train" else "val"
     sections: dict[tuple[str, str], int] = {}
     made = QuestionSet(f"fairytaleqa_{part}", "en", [], [], [])
-    tables = list(_csv_members(archive, (f"section-stories/{split}", f"questions/{split}")))
+    tables = list(csv_members(archive, (f"section-stories/{split}", f"questions/{split}")))
     for path, rows in (pair for pair in tables if "/section-stories/" in pair[0]):
         story = Path(path).stem.removesuffix("-story")
         for row in rows:

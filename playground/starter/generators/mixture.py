@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from playground.starter.chatml import Chat
 
-from . import feelings, labels, portuguese, reading, talk
+from . import feelings, labels, portuguese, reading, recitals, records, rewriting, talk
 from .pools import Part
 
 # name: (generator, weight); the weights are shares of conversations, not of tokens
@@ -24,12 +24,18 @@ GENERATORS = {
     "sums": (talk.sums, 6),
     "formats": (talk.formats, 10),
     "greetings": (talk.greeting, 2),
-    "identity": (talk.who_am_i, 1),
+    "recitals": (recitals.recital, 12),
+    "statements": (recitals.statements, 12),
+    "records": (records.record, 10),
+    "tables": (records.table, 8),
+    "rewriting": (rewriting.rewriting, 8),
+    "small_talk": (rewriting.small_talk, 3),
+    "portuguese_questions": (portuguese.question, 5),
 }
 # Only in the decay phase: what is read last is remembered best, and these are few wordings.
 LATE_GENERATORS = {
+    "identity": (talk.who_am_i, 1.5),
     "portuguese_labels": (portuguese.classification, 7),
-    "portuguese_questions": (portuguese.question, 5),
 }
 
 
