@@ -18,15 +18,18 @@ IDS = HEAVY - 1
 LIGHT_WEIGHT, HEAVY_WEIGHT = 0.1, 3.0
 
 
-def weigh(ids: Sequence[int], turn_start: int, assistant: int) -> np.ndarray:
-    """Mark the assistant's turns as heavy and all others as light; a turn is ``turn_start``, then its role's first token."""
+def weigh(ids: Sequence[int], turn_start: int, assistant: int, others: int = LIGHT) -> np.ndarray:
+    """Mark the assistant's turns as heavy and all ``others`` as light (0: as plain text).
+
+    A turn is ``turn_start``, then its role's first token, and what follows.
+    """
     marked = np.asarray(ids, dtype=np.int64)
     starts = np.flatnonzero(marked == turn_start)
     if not starts.size:
         return marked
     own = marked[np.minimum(starts + 1, len(marked) - 1)] == assistant
     turn = np.searchsorted(starts, np.arange(len(marked)), side="right") - 1
-    return np.where(turn < 0, marked, marked | np.where(own[turn], HEAVY, LIGHT))
+    return np.where(turn < 0, marked, marked | np.where(own[turn], HEAVY, others))
 
 
 def weights(tokens: np.ndarray, light: float = LIGHT_WEIGHT, heavy: float = HEAVY_WEIGHT) -> np.ndarray:

@@ -15,7 +15,8 @@ import numpy as np
 
 from . import packing, tokenizer
 from .chatml import END_OF_TEXT, TURN_START, render
-from .generators.derived import close_reading, from_document
+from .generators.close_reading import close_reading
+from .generators.derived import from_document
 from .generators.mixture import conversations
 from .generators.pools import Part
 from .sources import Document, read_corpus
@@ -23,7 +24,7 @@ from .sources import Document, read_corpus
 # How often each source's documents stand in the stream of (stable, decay): the decay phase reads less prose and more conversations.
 REPEATS = {
     "gutenberg_children": (1.0, 0.35),
-    "fairytaleqa": (1.0, 0.7),
+    "fairytaleqa": (1.0, 2.0),
     "cia_factbook": (1.0, 0.3),
     "taskmaster": (1.0, 0.5),
     "gsm8k": (0.2, 0.1),
@@ -34,6 +35,8 @@ REPEATS = {
     "ufam_acts": (1.0, 0.5),
 }
 GENERATED = {"stable": 250_000, "decay": 180_000}
+# Whose paragraphs are asked about: language, and conversations from one document at most.
+READ = {"gutenberg_children": ("en", 400), "plainlanguage_gov": ("en", 40), "cia_factbook": ("en", 4), "ufam_acts": ("pt", 150)}
 HELD_ONE_IN = 40
 HELD_MOST = 30_000  # tokens per source: enough for a steady figure, quick to measure
 
@@ -60,10 +63,12 @@ def _derived(documents: list[Document], seed: int) -> list[Document]:
 
 
 def _read_closely(documents: list[Document], seed: int) -> list[Document]:
+    """Questions about paragraphs of the prose."""
     return [
         Document(f"read_{d.source}", f"{d.name}/{index}", render(chat))
         for d in documents
-        for index, chat in enumerate(close_reading(d.source, d.text, f"{seed}/{d.name}"))
+        if d.source in READ
+        for index, chat in enumerate(close_reading(d.text, f"{seed}/{d.name}", READ[d.source][1], READ[d.source][0]))
     ]
 
 
@@ -102,6 +107,8 @@ def prepare(corpus: Path, out: Path, seed: int = 1, phases: tuple[str, ...] = ("
     separator, turn_start, assistant = (bpe.encode(text).ids[0] for text in (END_OF_TEXT, TURN_START, "assistant"))
 
     def ids(document: Document, encoded: list[int]) -> np.ndarray:
+        if document.source == "fairytaleqa":  # its questions are as good as its stories
+            return packing.weigh(encoded, turn_start, assistant, others=0)
         made_up = document.source.startswith(("generated_", "derived_", "read_"))
         return packing.weigh(encoded, turn_start, assistant) if made_up else np.asarray(encoded)
 

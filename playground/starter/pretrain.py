@@ -1,6 +1,6 @@
 """Pretraining: ``python -m playground.starter.pretrain --corpus DIR --out DIR --device cpu|cuda``; the same command resumes.
 
-Two phases: stable (short windows, constant rate; its first steps teach copying) until the end is called, then decay (some long windows,
+Two phases: stable (short windows, constant rate; its first steps teach copying) until the end is called, then decay (longer windows,
 falling rate). Knows token files
 and the model; nothing of corpora beyond calling their preparation.
 """
@@ -35,8 +35,8 @@ class Settings:
     peak: float = 3e-3
     batch_tokens: int = 4096
     stable_length: int = 256
-    decay_length: int = 1024
-    long_every: int = 4  # in the decay, one step in so many has long windows: they are slow, and some are enough to learn to read far
+    decay_lengths: tuple[int, int] = (512, 1024)
+    long_every: int = 4  # in the decay, one step in so many has the longer windows: they are slow, and some are enough to learn to read far
     copying: int = 100  # steps on repeats at the very beginning
     warmup: int = 150
     decay_share: float = 0.3
@@ -73,7 +73,7 @@ class Run:
         s = settings
         self.stable = packing.Windows(packing.load(out / "stable.npy"), s.stable_length, s.batch_tokens // s.stable_length, s.seed)
         self.repeats = packing.Repeats(vocabulary, s.stable_length, s.batch_tokens // s.stable_length, s.seed)
-        self._decay: list[packing.Windows] = []  # of short and of long windows
+        self._decay: list[packing.Windows] = []  # of both lengths
         self.held = {source: tokens.astype(np.int64) for source, tokens in np.load(out / "held.npz").items()}
         self.deadline = _deadline(minutes, until)
         self.stopped = False
@@ -139,7 +139,7 @@ class Run:
         else:
             if not self._decay:
                 tokens = packing.load(self.out / "decay.npy")
-                self._decay = [packing.Windows(tokens, n, s.batch_tokens // n, s.seed) for n in (s.stable_length, s.decay_length)]
+                self._decay = [packing.Windows(tokens, n, s.batch_tokens // n, s.seed) for n in s.decay_lengths]
             turn, rest = divmod(step - start, s.long_every)
             arrays = self._decay[1].batch(turn) if rest == 0 else self._decay[0].batch(turn * (s.long_every - 1) + rest - 1)
         return [torch.from_numpy(array).to(self.device) for array in arrays]

@@ -9,7 +9,8 @@ import re
 import pytest
 
 from playground.starter.chatml import render
-from playground.starter.generators import derived, feelings, labels, mixture, pools, reading, recitals, records, rewriting, talk
+from playground.starter.generators import feelings, labels, mixture, pools, reading, recitals, records, rewriting, talk
+from playground.starter.generators.close_reading import close_reading
 
 
 def test_same_seed_same_conversations():
@@ -114,15 +115,27 @@ def test_rewriting_keeps_the_person_and_small_talk_the_name():
     assert swapped and all(chat[1].content.split()[0] in chat[0].content for chat in swapped)
 
 
+OTHER = """A miller had three sons and one old donkey. In spring he gave the mill to the eldest.
+The youngest got only the donkey and laughed."""
 STORY = """The fox ran over the hill and saw a barn. Inside the barn sat a hen with seven chicks. "Come out and play with me," said the fox.
-The hen did not answer, for she was wise. Night came over the valley and the fox went home hungry."""
+The hen did not answer her, for she was wise. Night came over the valley and the fox went home hungry."""
 
 
 def test_close_reading_answers_stand_in_the_text():
-    chats = derived.close_reading("gutenberg_children", "\n\n".join([STORY] * 40), "seed", 40)
-    assert len(chats) > 20
-    text = " ".join(STORY.split())
-    for chat in chats:
-        assert chat[1].content.strip(".").lower() in text.lower()
-    assert any(chat[1].content == "The fox." for chat in chats)
-    assert derived.close_reading("gsm8k", STORY, "seed") == []
+    text = "\n\n".join([STORY, OTHER] * 20)
+    chats = close_reading(text, "seed", 60)
+    assert chats == close_reading(text, "seed", 60) and len(chats) == 60
+    flat = " ".join(text.split()).lower()
+    answers = [turn.content for chat in chats for turn in chat[1::2]]
+    for answer in answers:
+        assert answer in records.UNTOLD.values() or answer.removeprefix("Because ").strip(".").lower() in flat
+    assert {"The fox.", "Because she was wise.", records.UNTOLD["en"]} <= {*answers}
+    assert any(len(chat) > 2 for chat in chats)
+
+
+def test_close_reading_speaks_portuguese():
+    text = "\n\n".join(
+        ["O aluno deve entregar o pedido em dez dias. A secretaria guarda os documentos. O prazo não pode ser prorrogado."] * 9
+    )
+    chats = close_reading(text, "seed", 20, "pt")
+    assert chats and all(turn.content in text for chat in chats for turn in chat[1::2] if turn.content != records.UNTOLD["pt"])

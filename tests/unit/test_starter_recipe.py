@@ -107,7 +107,7 @@ def test_a_run_trains_stops_and_resumes(tmp_path):
     for phase in ("stable", "decay"):
         packing.save(tokens, tmp_path / f"{phase}.npy")
     np.savez(tmp_path / "held.npz", some=tokens[:500])
-    settings = pretrain.Settings(batch_tokens=256, stable_length=32, decay_length=64, copying=1, long_every=2, log_every=1)
+    settings = pretrain.Settings(batch_tokens=256, stable_length=32, decay_lengths=(32, 64), copying=1, long_every=2, log_every=1)
     first = pretrain.Run(tmp_path, settings)
     first.train(most_steps=3)
     weights = {name: p.detach().clone() for name, p in first.model.named_parameters()}

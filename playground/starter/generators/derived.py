@@ -1,4 +1,4 @@
-"""Conversations made from documents of the corpus: go on with a story, give a recipe, tell a fact about a country, read closely.
+"""Conversations made from documents of the corpus: go on with a story, give a recipe, tell a fact about a country.
 
 Knows the form in which ``sources`` writes each kind of document.
 """
@@ -58,60 +58,6 @@ def _story(rng: random.Random, text: str, count: int) -> Iterator[Chat]:
             yield exchange(rng.choice(_BEGIN), "\n\n".join(paragraphs[index : index + 3]))
 
 
-_WITH_WORD = (
-    "{text}\n\nWhich sentence has the word {word}?",
-    'Find the sentence with "{word}" in it.\n\n{text}',
-    "{text}\n\nWhat does the text say about {word}?",
-    "Passage: {text}\nQuestion: What is said about {word}?\nAnswer:",
-    "Copy the sentence that mentions {word}.\n\n{text}",
-)
-_COMPLETE = (
-    "{text}\n\nComplete from the text: {start}",
-    "How does the sentence in the text go on? {start}\n\n{text}",
-    "{text}\n\n{start} ...",
-)
-_BLANK = (
-    "{text}\n\nFill the gap from the text: {gap}",
-    "Which word is missing? {gap}\n\n{text}",
-    "Passage: {text}\nSentence: {gap}\nMissing word:",
-)
-_SPEAKER = re.compile(r'"([^"]{8,90}?)[,.!?]?" (?:said|cried|asked|answered|replied) (the \w+(?: \w+)?|[A-Z]\w+)(?=[,.;:])')
-
-
-def _sentences(text: str) -> list[str]:
-    return [s for s in re.split(r"(?<=[.!?]) (?=[A-Z])", " ".join(text.split())) if 20 < len(s) < 220 and s.count('"') % 2 == 0]
-
-
-def _reading(rng: random.Random, text: str, count: int) -> Iterator[Chat]:
-    """Close reading of a paragraph: sentences found and gone on with, gaps filled, speakers named; the answer is copied from the text."""
-    paragraphs = [p for p in text.split("\n\n") if 150 < len(p) < 900]
-    for _ in range(min(2 * count, 2 * len(paragraphs))):
-        sentences = _sentences(rng.choice(paragraphs))
-        if len(sentences) < 3:
-            continue
-        passage, chosen = " ".join(sentences), rng.choice(sentences)
-        spoken = _SPEAKER.search(passage)
-        if spoken and rng.random() < 0.7:
-            asked = rng.choice(('{text}\n\nWho said "{said}"?', 'Who says "{said}"?\n\n{text}'))
-            yield exchange(asked.format(text=passage, said=spoken[1]), spoken[2][:1].upper() + spoken[2][1:] + ".")
-            continue
-        rare = [w for w in re.findall(r"[A-Za-z]{4,}", chosen) if len(re.findall(rf"\b{w}\b", passage)) == 1]
-        kind = rng.random()
-        if kind < 0.1:
-            yield exchange(
-                rng.choice(("Copy the {} sentence.\n\n{}", "{1}\n\nWhat is the {0} sentence?")).format("first", passage), sentences[0]
-            )
-        elif kind < 0.4 and len(chosen.split()) > 7:
-            start = " ".join(chosen.split()[: rng.randint(3, 5)])
-            yield exchange(rng.choice(_COMPLETE).format(text=passage, start=start), chosen[len(start) :].strip())
-        elif kind < 0.65 and rare:
-            word = rng.choice(rare)
-            gap = re.sub(rf"\b{word}\b", "____", chosen, count=1)
-            yield exchange(rng.choice(_BLANK).format(text=passage, gap=gap), word)
-        elif rare:
-            yield exchange(rng.choice(_WITH_WORD).format(text=passage, word=rng.choice(rare)), chosen)
-
-
 def _recipe(rng: random.Random, text: str, count: int) -> Iterator[Chat]:
     title, _, body = text.partition("\n\n")
     if "Ingredients" in body and len(body) < 2500:
@@ -142,14 +88,6 @@ _MAKERS: dict[str, Callable[[random.Random, str, int], Iterator[Chat]]] = {
 }
 
 
-_READ = ("gutenberg_children", "plainlanguage_gov")
-
-
 def from_document(source: str, text: str, seed: str, count: int = 30) -> list[Chat]:
     """Conversations from one document (none for most sources), the same for the same seed; about ``count`` from a long book."""
     return list(_MAKERS[source](random.Random(seed), text, count)) if source in _MAKERS else []
-
-
-def close_reading(source: str, text: str, seed: str, count: int = 250) -> list[Chat]:
-    """Questions about paragraphs of a document of prose whose answers stand in them, the same for the same seed; at most 2 ``count``."""
-    return list(_reading(random.Random(seed), text, count)) if source in _READ else []
