@@ -8,15 +8,17 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from playground.data.doctor import Finding
 from playground.data.mapping import Mapped, ask
+from playground.data.measures import histogram, middle_words
 from playground.data.store import DatasetStore
 from playground.errors import MappingError, NotFound, PlaygroundError, PromptError, SettingsError
 from playground.inference.generate import GenerationSettings
@@ -29,7 +31,7 @@ from playground.rag.store import Collections
 from playground.settings import Settings
 from playground.system import machine
 from playground.training.config import PRESETS
-from playground.training.examples import conversations
+from playground.training.examples import questions
 from playground.training.record import Run
 from playground.training.runs import Runs
 from playground.workspace import Workspace, read_json
@@ -135,6 +137,8 @@ class Services:
         lengths = sorted(len(one.ids) + one.cut for one in template.encode_many(tokenizer, sample, ref.window))
         over = sum(length > ref.window for length in lengths)
         first = self._reading(train[0], model)
+        every = [one for part in ("train", "validation", "test") for one in getattr(mapped.conversations, part)]
+        said = Counter(one.completion[-1].content for one in every if one.completion) if mapped.task == "classification" else Counter()
         return {
             "task": mapped.task,
             "columns": mapped.columns,
@@ -144,6 +148,7 @@ class Services:
             "split": mapped.split,
             "seed": mapped.seed,
             "guessed": list(mapped.guessed),
+            "few_shot": mapped.few_shot,
             "rows": dict(mapped.rows),
             "dropped": dict(mapped.dropped),
             "warnings": list(mapped.warnings),
@@ -155,6 +160,12 @@ class Services:
                 "over_limit": round(over * len(train) / len(sample)),
                 "window": ref.window,
                 "measured_rows": len(sample),
+                "histogram": histogram(lengths, ref.window),
+            },
+            "labels": dict(said.most_common()),
+            "words": {
+                "prompt": middle_words(one.prompt for one in sample),
+                "answer": middle_words(one.completion for one in sample),
             },
         }
 
@@ -170,6 +181,24 @@ class Services:
         tokenizer = template.load_tokenizer(ref)
         encoded = template.encode(tokenizer, example, ref.window)
         return Reading(template.pieces(tokenizer, encoded), len(encoded.ids), encoded.cut)
+
+    def check_dataset(self, owner: str, dataset_id: str, *, model: str = STARTER) -> list[Finding]:
+        """What is wrong with a dataset, worst first; lengths are counted in the tokens of a model."""
+        return self.datasets.check(owner, dataset_id, *self._lengths(model))
+
+    def fix_dataset(self, owner: str, dataset_id: str, ids: Sequence[str], *, model: str = STARTER, keep: bool = True) -> dict[str, Any]:
+        """Carry out fixes of findings as a new version, or without `keep` only tell what they would do: see `DatasetStore.fix`."""
+        return self.datasets.fix(owner, dataset_id, ids, *self._lengths(model), keep=keep)
+
+    def _lengths(self, model: str) -> tuple[Callable[[list[str]], list[int]], int]:
+        """(tokens of texts, tokens that fit) for a model; the tokenizer is loaded when it is asked for the first time."""
+        ref = self.catalog.resolve(model)
+
+        def lengths(texts: list[str]) -> list[int]:
+            tokenizer = template.load_tokenizer(ref)
+            return [len(ids) for ids in tokenizer(texts, add_special_tokens=False).input_ids] if texts else []
+
+        return lengths, ref.window
 
     # dataset -> run
 
@@ -220,7 +249,10 @@ class Services:
     def _question(
         self, prompt: str | list[dict[str, str]], adapter: AdapterRef, system: str | None = None, use_template: bool = True
     ) -> Conversation:
-        """What both panes read: a bare question is put as the run was taught to expect it."""
+        """What both panes read: a bare question is put as the run was taught to expect it.
+
+        A run that learnt texts is given the beginning of one, to go on with: it knows no turns, and so no system prompt either.
+        """
         if isinstance(prompt, str):
             if not prompt.strip():
                 raise PromptError("There is no question yet. Write one, then send it.")
@@ -230,17 +262,22 @@ class Services:
                     n=len(prompt),
                     limit=self.settings.limits.prompt_characters,
                 )
-            opening = system if system is not None else (adapter.system if use_template else "")
-            return conversation(ask(adapter.instruction, prompt) if use_template else prompt, system=opening)
+            if not use_template:
+                return conversation(prompt, system=system or "")
+            if adapter.task == "completion":
+                return Conversation((Message("text", prompt),))
+            opening = adapter.system if system is None else system
+            return conversation(ask(adapter.instruction, prompt), system=opening, earlier=adapter.shots)
         try:
             turns = tuple(Message(turn["role"], turn["content"]) for turn in prompt)  # type: ignore[arg-type]
         except (TypeError, KeyError) as error:
             raise PromptError("A conversation is a list of messages, each with a role and a content.") from error
-        if not turns or any(t.role not in ("system", "user", "assistant") or not isinstance(t.content, str) for t in turns):
+        known = ("text",) if len(turns) == 1 and turns[0].role == "text" else ("system", "user", "assistant")
+        if not turns or any(t.role not in known or not isinstance(t.content, str) for t in turns):
             raise PromptError("A conversation is a list of messages whose roles are system, user or assistant.")
         if sum(len(t.content) for t in turns) > self.settings.limits.prompt_characters:
             raise PromptError("The conversation is too long. Start a new one.")
-        return Conversation(((Message("system", system),) if system else ()) + turns)
+        return Conversation(((Message("system", system),) if system and known != ("text",) else ()) + turns)
 
     # documents -> answers
 
@@ -307,17 +344,16 @@ class Services:
     def examples(self, owner: str, run_id: str, limit: int = 6) -> list[tuple[str, str]]:
         """(question, right answer) pairs that this run never saw, without the instruction that it was taught with.
 
+        Of a conversation it is the last question, of a text how its first words go on.
+
         Raises:
             NotFound: no such run.
         """
         folder = self.workspace.find("runs", run_id, owner)
         before, _, after = ask(self.runs.adapter(owner, run_id).instruction, SLOT).partition(SLOT)
         unseen = [part for part in ("test", "validation") if (folder / "data" / f"{part}.jsonl").stat().st_size]
-        pairs = []
-        for one in islice(conversations(folder / "data" / f"{unseen[0]}.jsonl"), limit) if unseen else ():
-            text = one.prompt[-1].content.removeprefix(before).removesuffix(after)
-            pairs.append((text, one.completion[-1].content))
-        return pairs
+        found = questions(folder / "data" / f"{unseen[0]}.jsonl", limit) if unseen else []
+        return [(one.shown.removeprefix(before).removesuffix(after), one.answer) for one in found]
 
     def newest(self, owner: str) -> tuple[str | None, str | None]:
         """(dataset id, run id) that a page opens with: what this owner worked on last."""

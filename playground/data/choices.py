@@ -6,10 +6,12 @@ from typing import Any
 
 from playground.errors import Sentence, Sentences, SettingsError
 
-TASKS = ("instruction", "classification", "summarization")
-LATER = ("chat", "completion")
-ROLES = ("prompt", "answer", "context")
-KEYS = ("task", "columns", "instruction", "system", "label_names", "split", "seed")
+TASKS = ("instruction", "classification", "summarization", "chat", "completion")
+PAIR_ROLES = ("prompt", "answer", "context")
+WHOLE_ROLES = {"chat": "messages", "completion": "text"}  # tasks whose examples are in one column
+ROLES = (*PAIR_ROLES, *WHOLE_ROLES.values())
+KEYS = ("task", "columns", "instruction", "system", "label_names", "split", "seed", "few_shot")
+MOST_SHOTS = 20
 SPLIT = {"validation": 0.1, "test": 0.1}
 MOST_CHARACTERS = 20_000
 
@@ -36,8 +38,6 @@ def check_settings(settings: Any) -> dict[str, Any]:
 
 
 def _check_task(key: str, value: Any) -> list[Sentence]:
-    if value in LATER:
-        return [Sentence("the task {task} is not there yet; it can be {known}", task=value, known=", ".join(TASKS))]
     return [] if value in TASKS else [Sentence("task must be one of {known}", known=", ".join(TASKS))]
 
 
@@ -79,6 +79,11 @@ def _check_seed(key: str, value: Any) -> list[Sentence]:
     return [] if good else [Sentence("seed must be a whole number from 0")]
 
 
+def _check_few_shot(key: str, value: Any) -> list[Sentence]:
+    good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_SHOTS
+    return [] if good else [Sentence("few_shot must be a whole number from 0 to {most}", most=MOST_SHOTS)]
+
+
 CHECKS = {
     "task": _check_task,
     "columns": _check_roles_given,
@@ -87,4 +92,5 @@ CHECKS = {
     "label_names": _check_names,
     "split": _check_split,
     "seed": _check_seed,
+    "few_shot": _check_few_shot,
 }

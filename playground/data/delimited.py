@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from playground.data.prose import is_prose
 from playground.data.table import DATE
 
 csv.field_size_limit(2**31 - 1)  # cells are limited with a sentence, later
@@ -20,6 +21,7 @@ DELIMITERS = (",", ";", "\t", "|")
 NONE = "\x1f"  # "each line is one cell": a character that no text has
 SAMPLE_CHARACTERS = 65_536
 SAMPLE_ROWS = 300
+FEW = 3  # lines that prove nothing
 ENOUGH = 0.25  # below this score a text is taken for lines that nothing divides
 TYPED = re.compile(rf"\s*([-+]?[$€£]?\s*\d[\d.,\s]*%?|{DATE[1:-1]})?\s*")
 UNCLEAN = re.compile(r"[;\t|]")
@@ -41,7 +43,6 @@ class Dialect:
             delimiter=self.delimiter or NONE,
             skipinitialspace=self.skip_space,
             escapechar=self.escape,
-            doublequote=self.escape is None,
             strict=strict,
         )
 
@@ -57,6 +58,14 @@ def read_rows(text: str, delimiter: str | None, suffix: str = "") -> tuple[Itera
     dialect = find_dialect(text, delimiter, suffix)
     repaired: list[int] = []
     return _rows(text, dialect, repaired, first_line=2 if hint else 1), dialect, repaired
+
+
+def is_undivided(text: str, suffix: str = "") -> bool:
+    """Whether a text is lines or paragraphs that nothing divides into cells."""
+    if EXCEL_HINT.match(text):
+        return False
+    dialect = find_dialect(text, None, suffix)
+    return not dialect.delimiter or is_prose(_sample_rows(text[:SAMPLE_CHARACTERS], Dialect(dialect.delimiter)), dialect.delimiter)
 
 
 def _rows(text: str, dialect: Dialect, repaired: list[int], first_line: int) -> Iterator[list[str]]:
@@ -78,6 +87,10 @@ def _rows(text: str, dialect: Dialect, repaired: list[int], first_line: int) -> 
         except StopIteration:
             return
         except csv.Error:
+            if len(taken) > 1 and not waiting and source.tell() == len(text) and _broken_off(taken, dialect, width):
+                repaired.append(line_number)
+                yield next(dialect.reader(iter(taken), strict=False))
+                return
             waiting.extendleft(reversed(taken[1:]))
             del taken[1:]
             repaired.append(line_number)
@@ -87,6 +100,19 @@ def _rows(text: str, dialect: Dialect, repaired: list[int], first_line: int) -> 
         line_number += len(taken)
         taken.clear()
         yield row
+
+
+def _broken_off(lines: list[str], dialect: Dialect, width: int) -> bool:
+    """Whether the file ends inside a cell of several lines, and not after a quotation mark that has no partner.
+
+    What follows such a mark are rows, so most of the lines have their number of cells; the lines of a cell have not.
+    """
+    first = len(by_hand(lines[0], dialect, width))
+    later = [line for line in lines[1:SAMPLE_ROWS] if line.strip()]
+    rows = sum(len(by_hand(line, dialect, width)) == width for line in later)
+    if first > width and len(later) < FEW:
+        return width > 1
+    return width > 1 and rows <= (0.5 if first == width else 0.9) * len(later)
 
 
 def by_hand(line: str, dialect: Dialect, width: int) -> list[str]:

@@ -14,16 +14,19 @@ from typing import Any
 
 import polars as pl
 
-from playground.data.choices import KEYS, SPLIT, check_settings
-from playground.data.guess import guess_roles, guess_task
-from playground.data.split import split_rows
+from playground.data.chats import as_prose, first_text
+from playground.data.choices import KEYS, PAIR_ROLES, SPLIT, WHOLE_ROLES, check_settings
+from playground.data.examples import draw_shots, from_chats, from_texts, key_of
+from playground.data.guess import guess_roles, guess_task, guess_whole
+from playground.data.split import Part, split_rows
 from playground.data.table import column_type, written
 from playground.errors import MappingError, Sentence
-from playground.messages import Conversation, conversation
+from playground.messages import Conversation, Message, conversation
 
 SEED = 42
 MOST_NAMED = 50  # labels that an instruction names
 SUMMARY_INSTRUCTION = "Summarise this text in a few sentences."
+EMPTY = "The column {column} is empty in every row. Choose another column."
 SLOT = re.compile(r"\{([^{}]+)\}")
 
 
@@ -31,7 +34,8 @@ SLOT = re.compile(r"\{([^{}]+)\}")
 class Splits:
     """Examples to learn from, to judge by while learning, and to judge by afterwards.
 
-    `instruction` is what stands around a bare prompt (see `ask`), `labels` are the answers of a classification.
+    `instruction` is what stands around a bare prompt (see `ask`), `labels` are the answers of a classification, and `shots` are the turns
+    that stand between the system prompt and every question, as examples of what is wanted (see `messages.conversation`).
     """
 
     train: list[Conversation]
@@ -41,6 +45,7 @@ class Splits:
     system: str = ""
     task: str = "instruction"
     labels: list[str] = field(default_factory=list)
+    shots: tuple[Message, ...] = ()
 
 
 @dataclass
@@ -59,6 +64,7 @@ class Mapped:
     guessed: list[str]
     conversations: Splits
     warnings: list[Sentence] = field(default_factory=list)
+    few_shot: int = 0
 
     def settings(self) -> dict[str, Any]:
         """The settings that give this mapping again, with nothing left to guess."""
@@ -75,9 +81,10 @@ def ask(instruction: str, text: str) -> str:
 def map_table(frame: pl.DataFrame, settings: dict[str, Any] | None = None) -> Mapped:
     """Turn a table into examples.
 
-    `settings`: task (instruction, classification or summarization), columns (role -> column; roles prompt, answer and, for instruction,
-    context), instruction (may have slots such as {column}), system, label_names (value in the cell -> name the model says), split (shares
-    of validation and test), seed. What is left out is guessed.
+    `settings`: task (instruction, classification, summarization, chat or completion), columns (role -> column; the role of chat is
+    messages, of completion text, of the others prompt, answer and, for instruction, context), instruction (may have slots such as
+    {column}), system, label_names (value in the cell -> name the model says), split (shares of validation and test), seed, few_shot (how
+    many examples of the training part stand before every question). What is left out is guessed.
 
     Raises:
         SettingsError: unknown keys or impossible values, all of them at once.
@@ -85,6 +92,10 @@ def map_table(frame: pl.DataFrame, settings: dict[str, Any] | None = None) -> Ma
     """
     settings = {key: value for key, value in check_settings({} if settings is None else settings).items() if value is not None}
     given = {role: column for role, column in settings.get("columns", {}).items() if column is not None}
+    whole = settings.get("task") or next((task for task, role in WHOLE_ROLES.items() if role in given), None) or guess_whole(frame, given)
+    if whole in WHOLE_ROLES:
+        return _map_whole(frame, whole, given.get(WHOLE_ROLES[whole]), settings)
+    given = {role: column for role, column in given.items() if role in PAIR_ROLES}
     _check_columns(frame, given)
     roles = guess_roles(frame, given, settings.get("task"))
     guessed = [f"columns.{role}" for role in roles if role not in given]
@@ -99,6 +110,8 @@ def map_table(frame: pl.DataFrame, settings: dict[str, Any] | None = None) -> Ma
         roles.pop("context", None)
         guessed = [key for key in guessed if key != "columns.context"]
     cells = {role: _cells(frame, column) for role, column in roles.items()}
+    if task == "summarization":  # several summaries of one text: the first is learnt
+        cells["answer"] = [first_text(cell) for cell in cells["answer"]]
     mapped = _build(frame, task, roles, cells, settings, guessed)
     return replace(mapped, columns={**roles, "context": None}) if declined else mapped
 
@@ -128,24 +141,81 @@ def _build(
     system = settings.get("system", "")
     contexts = cells.get("context")
     slots = _slots(frame, instruction)
-    examples, keys = [], []
+    questions, keys = [], []
     for row in usable:
         text = f"{asks[row]}\n\n{contexts[row]}" if contexts and contexts[row] else asks[row]
-        question = _question(instruction, slots, row, text)
-        examples.append(conversation(question, names.get(answers[row], answers[row]), system))
-        keys.append(" ".join(text.casefold().split()))
+        questions.append(_question(instruction, slots, row, text))
+        keys.append(key_of(text))
     split = {**SPLIT, **settings.get("split", {})}
     seed = settings.get("seed", SEED)
-    strata = [answers[row] for row in usable] if task == "classification" else None
-    parts = split_rows(keys, split["validation"], split["test"], seed, strata)
+    said = [names.get(answers[row], answers[row]) for row in usable]
+    parts = split_rows(keys, split["validation"], split["test"], seed, said if task == "classification" else None)
+    few_shot, earlier = settings.get("few_shot", 0), _Shots()
+    if few_shot:
+        taught = [place for place, part in enumerate(parts) if part == "train"]
+        labels_of = [said[place] for place in taught] if task == "classification" else None
+        drawn = [taught[place] for place in draw_shots([keys[place] for place in taught], few_shot, seed, labels_of)]
+        earlier = _Shots([(keys[place], questions[place], said[place]) for place in drawn], few_shot)
+        if len(earlier.before(None)) < 2 * few_shot:
+            warnings.append(Sentence("There are not enough examples to show {count} of them before every question.", count=few_shot))
+    examples = [
+        conversation(question, answer, system, earlier.before(key)) for key, question, answer in zip(keys, questions, said, strict=True)
+    ]
+    chosen = _parted(examples, parts, split, warnings)
+    splits = Splits(**chosen, instruction=instruction, system=system, task=task, labels=labels, shots=earlier.before(None))
+    rows = {part: len(its) for part, its in chosen.items()}
+    return Mapped(task, dict(roles), instruction, system, names, split, seed, rows, dropped, guessed, splits, warnings, few_shot)
+
+
+@dataclass
+class _Shots:
+    """Examples that are shown before every question, with a spare one for those that are shown themselves: nobody sees their own answer."""
+
+    drawn: list[tuple[str, str, str]] = field(default_factory=list)  # key, question, answer
+    count: int = 0
+
+    def before(self, key: str | None) -> tuple[Message, ...]:
+        shown = [(question, answer) for its, question, answer in self.drawn if its != key][: self.count]
+        return tuple(message for question, answer in shown for message in (Message("user", question), Message("assistant", answer)))
+
+
+def _parted(examples: list[Conversation], parts: list[Part], split: dict[str, float], warnings: list[Sentence]) -> dict[str, Any]:
     chosen = {
         part: [example for example, its in zip(examples, parts, strict=True) if its == part] for part in ("train", "validation", "test")
     }
     if split["validation"] > 0 and not chosen["validation"]:
         warnings.append(Sentence("All questions are alike, or too few, so no rows are kept for validation."))
-    splits = Splits(**chosen, instruction=instruction, system=system, task=task, labels=labels)
+    return chosen
+
+
+def _map_whole(frame: pl.DataFrame, task: str, column: str | None, settings: dict[str, Any]) -> Mapped:
+    """Tasks whose examples are in one column: whole conversations, or texts."""
+    role = WHOLE_ROLES[task]
+    guessed = [key for key, given in (("task", "task" in settings), (f"columns.{role}", column is not None)) if not given]
+    if column is None:
+        column = guess_roles(frame, {}, task).get(role)
+    if column is None:
+        columns = ", ".join(frame.columns)
+        raise MappingError("No column holds whole conversations. Choose another task, or one of: {columns}.", columns=columns)
+    _check_columns(frame, {role: column})
+    system = settings.get("system", "") if task == "chat" else ""
+    cells = _cells(frame, column, as_it_is=True)
+    examples, keys, dropped = from_chats(cells, system) if task == "chat" else from_texts(cells)
+    if not examples:
+        message = "The column {column} holds no conversations with an answer of the assistant in them. Choose another column or task."
+        raise MappingError(message if task == "chat" else EMPTY, column=column)
+    if len(examples) < 2:
+        message = "Only one row of the column {column} can be learnt from. At least two are needed."
+        raise MappingError(message, column=column)
+    warnings: list[Sentence] = []
+    if settings.get("few_shot"):
+        warnings.append(Sentence("Examples before every question go with questions and answers only; here they are left out."))
+    split = {**SPLIT, **settings.get("split", {})}
+    seed = settings.get("seed", SEED)
+    chosen = _parted(examples, split_rows(keys, split["validation"], split["test"], seed), split, warnings)
     rows = {part: len(its) for part, its in chosen.items()}
-    return Mapped(task, dict(roles), instruction, system, names, split, seed, rows, dropped, guessed, splits, warnings)
+    splits = Splits(**chosen, system=system, task=task)
+    return Mapped(task, {role: column}, "", system, {}, split, seed, rows, dropped, guessed, splits, warnings)
 
 
 def _question(instruction: str, slots: dict[str, list[str]], row: int, text: str) -> str:
@@ -164,9 +234,10 @@ def _slots(frame: pl.DataFrame, instruction: str) -> dict[str, list[str]]:
     return {name: _cells(frame, name) for name in set(SLOT.findall(instruction)) if name in frame.columns and name != "prompt"}
 
 
-def _cells(frame: pl.DataFrame, column: str) -> list[str]:
-    """A column as text without white space around it, "" where it is missing."""
-    return written(frame[column]).fill_null("").str.strip_chars().to_list()
+def _cells(frame: pl.DataFrame, column: str, as_it_is: bool = False) -> list[str]:
+    """A column as text without white space around it, "" where it is missing. Dialogues become lines unless wanted as they are."""
+    cells: list[str] = written(frame[column]).fill_null("").str.strip_chars().to_list()
+    return cells if as_it_is or column_type(frame[column]) != "list" else [as_prose(cell) for cell in cells]
 
 
 def _default_instruction(task: str, labels: list[str]) -> str:
@@ -207,10 +278,6 @@ def _check_columns(frame: pl.DataFrame, given: dict[str, str]) -> None:
 def _check_roles(frame: pl.DataFrame, roles: dict[str, str]) -> None:
     if {"prompt", "answer"} <= roles.keys():
         return
-    if "messages" in frame.columns or (frame.width == 1 and column_type(frame.to_series()) == "list"):
-        column = "messages" if "messages" in frame.columns else frame.columns[0]
-        message = "The column {column} holds whole conversations. To learn, choose a table with a column of questions and one of answers."
-        raise MappingError(message, column=column)
     if frame.width == 1:
         message = "The table has only one column, {column}. To learn answers, it needs one column that is asked and one that is answered."
         raise MappingError(message, column=frame.columns[0])
@@ -224,7 +291,7 @@ def _check_enough(usable: list[int], roles: dict[str, str], asks: list[str], ans
         return
     empty = [roles[role] for role, cells in (("prompt", asks), ("answer", answers)) if not any(cells)]
     if len(empty) == 1:
-        raise MappingError("The column {column} is empty in every row. Choose another column.", column=empty[0])
+        raise MappingError(EMPTY, column=empty[0])
     if empty:
         raise MappingError("The columns {columns} are empty in every row. Choose other columns.", columns=", ".join(empty))
     prompt, answer = roles["prompt"], roles["answer"]

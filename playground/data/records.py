@@ -9,11 +9,13 @@ from typing import Any
 
 import polars as pl
 
+from playground.data.chats import MESSAGES, is_turns
 from playground.data.table import BLANK, COLUMNS, UNREADABLE, from_values, unique_names
 from playground.errors import FileUnreadable, Sentence
 
 LOOK = 50
 SPREAD = 50
+NAMED = 5  # lines that a warning points to
 PARTS = ("data", "rows", "records", "items", "examples", "train", "conversations")
 Path = tuple[Any, ...]
 
@@ -74,6 +76,10 @@ def read_json(text: str, name: str, part: str | None) -> Records:
     except ValueError as error:  # a number of more digits than Python turns into an int
         raise FileUnreadable("The JSON in {name} has a number that is too long to be read.", name=name) from error
     values, found, warnings = _rows_of(value, name, part)
+    places = _unlike(values)
+    if places:
+        message = "Entries that are not like the others and were left out: {count}, beginning with number {places}."
+        warnings.append(Sentence(message, count=len(places), places=_listed([place + 1 for place in places])))
     frame, dropped, more = _table(values, name)
     return Records(frame, found, dropped, warnings + more)
 
@@ -85,6 +91,7 @@ def read_jsonl(text: str, name: str) -> Records:
         FileUnreadable: not one line can be read.
     """
     values: list[Any] = []
+    lines: list[int] = []  # where each value stands
     blank = 0
     broken: list[int] = []
     for number, line in enumerate(re.split(r"\r\n|\n|\r", text.removesuffix("\n")), start=1):
@@ -93,16 +100,19 @@ def read_jsonl(text: str, name: str) -> Records:
             continue
         try:
             values.append(json.loads(line))
+            lines.append(number)
         except (ValueError, RecursionError):
             broken.append(number)
     if not values:
         raise FileUnreadable("Not one line of {name} can be read as JSON. Choose another file.", name=name)
     dropped: dict[str, int] = {}
     warnings: list[Sentence] = []
+    broken = sorted(broken + [lines[place] for place in _unlike(values)])
     if broken:
+        message = "Lines that could not be read as JSON like the others and were left out: {count}, beginning with line {lines}."
+        warnings.append(Sentence(message, count=len(broken), lines=_listed(broken)))
         dropped[UNREADABLE] = len(broken)
-        message = "Lines that could not be read as JSON and were left out: {count}. The first is line {line}."
-        warnings.append(Sentence(message, count=len(broken), line=broken[0]))
+        values = [values[place] for place in sorted(set(range(len(values))) - set(_unlike(values)))]
     if blank:
         dropped[BLANK] = blank
     frame, unusable, more = _table(values, name)
@@ -111,8 +121,25 @@ def read_jsonl(text: str, name: str) -> Records:
     return Records(frame, None, dropped, warnings + more)
 
 
+def _listed(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers[:NAMED])) + (" …" if len(numbers) > NAMED else "")
+
+
+def _shape(values: list[Any]) -> type:
+    """What most of the values are: objects, lists or single values."""
+    return max((dict, list, object), key=lambda kind: sum(_is(value, kind) for value in values))
+
+
+def _unlike(values: list[Any]) -> list[int]:
+    """The places of the values that are not what most are."""
+    shape = _shape(values)
+    return [place for place, value in enumerate(values) if not _is(value, shape)]
+
+
 def _rows_of(value: Any, name: str, part: str | None) -> tuple[list[Any], str | None, list[Sentence]]:
     """(rows, the part of the document they are in, warnings)."""
+    if part is None and (is_turns(value) or (isinstance(value, dict) and any(map(is_turns, value.values())))):
+        return [value], None, []  # one conversation, and not a table of its turns
     if isinstance(value, list) and part is None:
         return value, None, []
     if not isinstance(value, dict):
@@ -152,12 +179,14 @@ def _from_columns(columns: dict[str, dict[Any, Any]], name: str) -> tuple[list[A
 
 def _table(values: list[Any], name: str) -> tuple[pl.DataFrame, dict[str, int], list[Sentence]]:
     """Rows that are objects, lists or single values -> (frame, dropped, warnings). What the most rows are is what a row must be."""
-    shape = max((dict, list, object), key=lambda kind: sum(_is(value, kind) for value in values))
+    shape = _shape(values)
     rows = [value for value in values if _is(value, shape)]
     dropped: dict[str, int] = {UNREADABLE: len(values) - len(rows)} if len(rows) < len(values) else {}
     records: list[dict[Path, Any]]
     if shape is dict:
         records = _flat(rows)
+    elif shape is list and 2 * sum(map(is_turns, rows)) > len(rows):
+        records = [{(MESSAGES,): row} for row in rows]
     elif shape is list:
         labels = [str(cell) for cell in rows[0]] if len(rows) > 1 and all(isinstance(cell, str) for cell in rows[0]) else []
         width = max(map(len, rows), default=0)

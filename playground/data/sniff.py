@@ -26,8 +26,6 @@ FOREIGN: tuple[tuple[int, bytes, Sentence], ...] = (
     (0, b"\x7fELF", Sentence("a program")),
     (0, b"MZ\x90", Sentence("a Windows program")),
     (0, b"\xcf\xfa\xed\xfe", Sentence("a program")),
-    (0, b"\x1f\x8b", Sentence("a compressed file (gzip)")),
-    (0, b"BZh", Sentence("a compressed file (bzip2)")),
     (0, b"\xfd7zXZ", Sentence("a compressed file (xz)")),
     (0, b"\x28\xb5\x2f\xfd", Sentence("a compressed file (zstd)")),
     (0, b"7z\xbc\xaf", Sentence("a 7-Zip archive")),
@@ -42,11 +40,14 @@ FOREIGN: tuple[tuple[int, bytes, Sentence], ...] = (
     (0, b"\x80\x05", Sentence("a Python pickle")),
     (0, b"\xca\xfe\xba\xbe", Sentence("a program")),
 )
-UNPACK = ("compressed", "archive")
+PACKED: dict[bytes, tuple[str, Sentence]] = {
+    b"\x1f\x8b": ("gzip", Sentence("a compressed file (gzip)")),
+    b"BZh": ("bzip2", Sentence("a compressed file (bzip2)")),
+}
 
 
 def kind_of(path: Path) -> tuple[str, Sentence | None]:
-    """("text" | "parquet" | "excel" | "locked" | "binary" | "foreign", what a foreign file is)."""
+    """("text" | "parquet" | "excel" | "locked" | "binary" | "foreign" | "gzip" | "bzip2" | "zip", what a foreign or packed file is)."""
     with path.open("rb") as file:
         head = file.read(HEAD)
     if head.startswith(b"PAR1"):
@@ -55,6 +56,9 @@ def kind_of(path: Path) -> tuple[str, Sentence | None]:
         return _zipped(path)
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         return _compound(path)
+    for magic, packed in PACKED.items():
+        if head.startswith(magic):
+            return packed
     for offset, magic, what in FOREIGN:
         if head[offset : offset + len(magic)] == magic:
             return "foreign", what
@@ -72,13 +76,14 @@ def _zipped(path: Path) -> tuple[str, Sentence | None]:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError, NotImplementedError, UnicodeDecodeError):
         return "foreign", Sentence("a damaged ZIP archive or workbook")
-    if any(name.startswith("xl/") for name in names) or "content.xml" in names:
+    office = "[Content_Types].xml" in names
+    if any(name.startswith("xl/") for name in names if office) or "content.xml" in names:
         return "excel", None
-    if any(name.startswith("word/") for name in names):
+    if any(name.startswith("word/") for name in names if office):
         return "foreign", Sentence("a Word document")
-    if any(name.startswith("ppt/") for name in names):
+    if any(name.startswith("ppt/") for name in names if office):
         return "foreign", Sentence("a PowerPoint presentation")
-    return "foreign", Sentence("a ZIP archive")
+    return "zip", Sentence("a ZIP archive")
 
 
 def _compound(path: Path) -> tuple[str, Sentence | None]:

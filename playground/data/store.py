@@ -1,45 +1,44 @@
 """An owner's datasets on disk: bring in, look at, map, delete.
 
-    datasets/<id>/  source.<format>  table.parquet  mapping.json  history.jsonl  manifest.json
+    datasets/<id>/  source.<format>  table.parquet  table-<version>.parquet  mapping.json  history.jsonl  manifest.json
 
-Knows where things lie and whose they are; leaves reading files to `formats` and meaning to `mapping`.
+Knows where things lie and whose they are; leaves reading files to `formats`, meaning to `mapping`, changes to `revisions`.
 """
 
 from __future__ import annotations
 
 import builtins
-import io
-import json
 import shutil
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import polars as pl
 
+from playground.data import versions
+from playground.data.folder import gone, how_read, manifest, read_frame, record, vanished
 from playground.data.formats import read_table
 from playground.data.mapping import Mapped, Splits, map_table
+from playground.data.revisions import Revisions
 from playground.data.table import CONTROL, Table, describe, plain, shorten
-from playground.errors import NotFound, Sentence, SettingsError, storage_errors
+from playground.errors import NotFound, SettingsError, storage_errors, unpack
 from playground.settings import Settings
-from playground.workspace import Workspace, read_json, write_bytes, write_json
+from playground.workspace import Workspace, read_json, write_json
 
 NAME_CHARACTERS = 120
 CELL_CHARACTERS = 500
 PREVIEW_ROWS = 1_000
+NUMBER = "\0row"  # a name that no column has
 SAMPLES_SEEN = ("name", "kind", "rows", "description", "example_prompts")
 
 
-class DatasetStore:
+class DatasetStore(Revisions):
     """All datasets of a workspace. Every call names the owner, who sees only what is theirs; safe for many threads."""
 
     def __init__(self, workspace: Workspace, settings: Settings) -> None:
+        super().__init__()
         self.workspace = workspace
         self.settings = settings
-        self._names = threading.Lock()
 
     def samples(self) -> builtins.list[dict[str, Any]]:
         """The datasets that come with the playground: [{name, kind, rows, description, example_prompts}]."""
@@ -88,7 +87,7 @@ class DatasetStore:
         try:
             with storage_errors():
                 shutil.copyfile(path, folder / f"source.{table.read_as['format']}")
-            write_table(folder / "table.parquet", table.frame)
+            versions.write_table(folder / "table.parquet", table.frame)
             if mapped:
                 write_json(folder / "mapping.json", mapped)
             with self._names:
@@ -108,9 +107,7 @@ class DatasetStore:
             name=name,
             rows=table.frame.height,
             columns=describe(table.frame),
-            read_as=table.read_as,
-            dropped=table.dropped,
-            warnings=[{"template": warning.template, "values": warning.values} for warning in table.warnings],
+            **versions.first(table.frame.height, table.dropped, **how_read(table)),
             suggested=suggested,
         )
 
@@ -131,12 +128,19 @@ class DatasetStore:
         ]
 
     def info(self, owner: str, id: str) -> dict[str, Any]:
-        """What `import_file` gave, with `mapping`: the settings that were saved, or None."""
+        """What `import_file` gave, with `mapping`: the settings that were saved, or None.
+
+        The counts are those of the current version, see `versions.ledger`: read + added = rows + all that was dropped.
+        """
         folder, about = self._open(owner, id)
+        there = set(versions.kept(folder, about))
         return {
             "dataset_id": id,
-            **{key: about[key] for key in ("name", "rows", "columns", "read_as", "dropped")},
-            "warnings": [Sentence(warning["template"], **warning["values"]) for warning in about["warnings"]],
+            **{key: about[key] for key in ("name", "columns", "read_as")},
+            **versions.ledger(about),
+            "version": about.get("version", 1),
+            "versions": [{**one, "kept": one["version"] in there} for one in versions.listed(about)],
+            "warnings": [told for warning in about["warnings"] if (told := unpack(warning))],
             "mapping": read_json(folder / "mapping.json"),
             "created": about["created"],
         }
@@ -145,8 +149,12 @@ class DatasetStore:
         """Remove a dataset. Runs that learnt from it keep their own copy of the examples."""
         self.workspace.delete(self.workspace.find("datasets", id, owner))
 
-    def preview(self, owner: str, id: str, offset: int = 0, limit: int = 50) -> dict[str, Any]:
-        """{columns: [name], rows: [[cell]], total}; long cells are cut, at most 1,000 rows come at once.
+    def preview(
+        self, owner: str, id: str, offset: int = 0, limit: int = 50, *, search: str = "", only: Sequence[int] | None = None
+    ) -> dict[str, Any]:
+        """{columns: [name], rows: [[cell]], numbers: [row number from 0], total}; long cells are cut, at most 1,000 rows come at once.
+
+        `search`: only rows in which a cell has this text, in any case; `only`: these rows of the table. `total` counts what is left.
 
         Raises:
             SettingsError: offset or limit is no whole number, or negative.
@@ -154,18 +162,32 @@ class DatasetStore:
         if not all(isinstance(value, int) and not isinstance(value, bool) and value >= 0 for value in (offset, limit)):
             raise SettingsError("offset and limit must be whole numbers from 0.")
         folder, about = self._open(owner, id)
-        total = about["rows"]
-        with _vanished():
-            page = pl.scan_parquet(folder / "table.parquet").slice(min(offset, total), min(limit, PREVIEW_ROWS)).collect()
-        rows = [[shorten(plain(cell), CELL_CHARACTERS) for cell in row] for row in page.iter_rows()]
-        return {"columns": page.columns, "rows": rows, "total": total}
+        limit = min(limit, PREVIEW_ROWS)
+        with vanished():
+            rows = pl.scan_parquet(versions.table(folder, about), row_index_name=NUMBER)
+            total = about["rows"]
+            if only is not None:
+                rows = rows.filter(pl.col(NUMBER).is_in(list(only)))
+            if search.strip():
+                rows = rows.filter(_has(search.strip(), about["columns"]))
+            if only is not None or search.strip():
+                # Numbers first, and only those: the cells of the rows that are shown are read afterwards.
+                found = rows.select(NUMBER).collect().to_series()
+                total, wanted = len(found), found.slice(offset, limit)
+                page = pl.scan_parquet(versions.table(folder, about), row_index_name=NUMBER).filter(pl.col(NUMBER).is_in(wanted.implode()))
+            else:
+                page = rows.slice(min(offset, total), min(limit, total))
+            shown = page.collect()
+        numbers = shown.drop_in_place(NUMBER).to_list()
+        cells = [[shorten(plain(cell), CELL_CHARACTERS) for cell in row] for row in shown.iter_rows()]
+        return {"columns": shown.columns, "rows": cells, "numbers": numbers, "total": total}
 
     def map(self, owner: str, id: str, settings: dict[str, Any] | None = None) -> Mapped:
         """Decide what is learnt from a dataset, and save that. As `mapping.map_table`; a sample's own mapping is its first guess."""
         folder, about = self._open(owner, id)
-        mapped = map_table(read_frame(folder), _with_suggestion(settings, about["suggested"]))
+        mapped = map_table(read_frame(folder, about), _with_suggestion(settings, about["suggested"]))
         if read_json(folder / "mapping.json") != mapped.settings():
-            with self._names, _vanished():
+            with self._names, vanished():
                 write_json(folder / "mapping.json", mapped.settings())
                 record(folder, "mapped", **mapped.settings())
         return mapped
@@ -173,7 +195,7 @@ class DatasetStore:
     def splits(self, owner: str, id: str) -> Splits:
         """The examples by the saved mapping; by a guess, which is not saved, where there is none."""
         folder, about = self._open(owner, id)
-        return map_table(read_frame(folder), read_json(folder / "mapping.json") or about["suggested"]).conversations
+        return map_table(read_frame(folder, about), read_json(folder / "mapping.json") or about["suggested"]).conversations
 
     def _open(self, owner: str, id: str) -> tuple[Path, dict[str, Any]]:
         """(folder, manifest) of an owner's dataset, or NotFound."""
@@ -217,47 +239,14 @@ def _with_suggestion(settings: dict[str, Any] | None, suggested: dict[str, Any] 
     return {**suggested, **given, "columns": suggested["columns"] | columns} if fits else settings
 
 
+def _has(text: str, columns: builtins.list[dict[str, Any]]) -> pl.Expr:
+    """Rows in which a cell has this text, in any case."""
+    looked = [pl.col(column["name"]).cast(pl.String).str.to_lowercase().str.contains(text.lower(), literal=True) for column in columns]
+    return pl.any_horizontal([expression.fill_null(False) for expression in looked])
+
+
 def clean_name(name: str) -> str:
     """How a file is called in lists and sentences: its last part, printable, at most 120 characters. Never used as a path."""
     last = PureWindowsPath(PurePosixPath(CONTROL.sub(" ", str(name))).name).name
     last = last.encode("utf-8", "replace").decode()
     return " ".join(last.split())[:NAME_CHARACTERS].strip(" .") or "dataset"
-
-
-def manifest(folder: Path) -> dict[str, Any]:
-    """What a dataset's folder says about itself; empty where it was deleted meanwhile."""
-    about = read_json(folder / "manifest.json", {})
-    return about if isinstance(about, dict) else {}
-
-
-def write_table(path: Path, frame: pl.DataFrame) -> None:
-    """A frame as Parquet, whole or not at all."""
-    content = io.BytesIO()
-    frame.write_parquet(content)
-    write_bytes(path, content.getvalue())
-
-
-def read_frame(folder: Path) -> pl.DataFrame:
-    """The whole table of a dataset."""
-    with _vanished():
-        return pl.read_parquet(folder / "table.parquet")
-
-
-def gone() -> NotFound:
-    return NotFound("There is no such {kind} any more. Choose another one from the list.", kind=Sentence("dataset"))
-
-
-@contextmanager
-def _vanished() -> Iterator[None]:
-    """A dataset that somebody deletes while it is being used is one that is not there."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise gone() from error
-
-
-def record(folder: Path, what: str, **details: Any) -> None:
-    """Add a line {time, what, ...} to the history of a dataset."""
-    path = folder / "history.jsonl"
-    before = path.read_bytes() if path.exists() else b""
-    write_bytes(path, before + json.dumps({"time": time.time(), "what": what, **details}, ensure_ascii=False).encode() + b"\n")

@@ -31,8 +31,8 @@ TRUTHS = {"true", "false", "yes", "no", "sim", "não", "nao", "verdadeiro", "fal
 class Table:
     """A file as it was understood.
 
-    `read_as` has the keys format, encoding, delimiter, header and sheet, None where the format has no such thing; every one of its values
-    is a valid value of the option of that name. `dropped` counts rows by reason: rows in the file = rows of `frame` + dropped.
+    `read_as` has the keys format, encoding, delimiter, header, sheet and chat_format, None where the file has no such thing; every one of
+    its values is a valid value of the option of that name. `dropped` counts rows by reason: rows in the file = rows of `frame` + dropped.
     """
 
     frame: pl.DataFrame

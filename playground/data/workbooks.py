@@ -13,6 +13,8 @@ from playground.data.table import COLUMNS, blank_to_null, from_values
 from playground.errors import FileUnreadable
 
 log = logging.getLogger(__name__)
+MOMENT = r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}"
+MIDNIGHT = r"^(\d{4}-\d{2}-\d{2})[ T]00:00:00(\.0+)?$"
 INFLATED = 20  # times the upload limit: what a compressed file may hold when unpacked
 
 
@@ -42,14 +44,25 @@ def read_sheet(path: Path, name: str, sheet: str | None, upload_bytes: int) -> t
                 )
                 raise FileUnreadable(message, name=name, count=frame.width, most=COLUMNS)
             if frame.height:
+                frame = frame.fill_null("").with_columns(_days(column) for column in frame.iter_columns())
                 return [list(row) for row in frame.fill_null("").iter_rows()], candidate, sheets
-    except fastexcel.FastExcelError as error:
+    except BaseException as error:
+        # the reader is written in Rust, and where a broken file makes it panic, what arrives is no Exception
+        if not isinstance(error, fastexcel.FastExcelError) and type(error).__name__ != "PanicException":
+            raise
         log.info("workbook refused: %s", error)
         if "password" in str(error).lower():
             raise locked(name) from error
         message = "The workbook {name} is damaged or of a kind that cannot be read. Save it as CSV or XLSX in your spreadsheet program."
         raise FileUnreadable(message, name=name) from error
     raise FileUnreadable("The workbook {name} is empty: no sheet has anything in it. Choose another file.", name=name)
+
+
+def _days(column: pl.Series) -> pl.Series:
+    """Dates as ISO text: where every time of day in a column is midnight, the cells are days, and no time is written."""
+    if not column.str.contains(MOMENT).any() or column.str.contains(MOMENT).fill_null(False).ne(column.str.contains(MIDNIGHT)).any():
+        return column
+    return column.str.replace(MIDNIGHT, "$1")
 
 
 def locked(name: str) -> FileUnreadable:

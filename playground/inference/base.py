@@ -80,9 +80,9 @@ class Base:
         """How many tokens an answer may have so that a prompt still fits."""
         return max(1, min(wanted, self.ref.window - self.ref.window // PROMPT_SHARE))
 
-    def row(self, ids: list[int], adapter: Loaded | None, settings: GenerationSettings) -> Row:
-        """A prompt ready to be answered."""
-        stops = (*settings.stop, PLAIN_STOP) if plain_template(self.tokenizer) else settings.stop
+    def row(self, ids: list[int], adapter: Loaded | None, settings: GenerationSettings, turns: bool = True) -> Row:
+        """A prompt ready to be answered, or without `turns` a text to go on with, in which nobody else speaks next."""
+        stops = (*settings.stop, PLAIN_STOP) if turns and plain_template(self.tokenizer) else settings.stop
         return Row(ids, adapter, Answer(self.tokenizer, self._ends, stops, self.room(settings.max_new_tokens)))
 
     def answer(self, rows: Sequence[Row], settings: GenerationSettings, cancel: threading.Event, told: Callable[[], None]) -> None:

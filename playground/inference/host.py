@@ -25,6 +25,7 @@ from playground.models import library
 from playground.models.catalog import Catalog, ModelRef
 from playground.models.folder import parameters_of
 from playground.models.template import encode
+from playground.models.texts import is_text
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Host:
             feed.cancel.set()
 
     def _check(self, conversation: Conversation) -> None:
-        if not any(message.content.strip() for message in conversation.prompt if message.role == "user"):
+        if not any(message.content.strip() for message in conversation.prompt if message.role in ("user", "text")):
             raise PromptError("The question is empty. Write something first.")
         length = sum(len(message.content) for message in conversation.prompt)
         if length > self._limits.prompt_characters:
@@ -142,7 +143,7 @@ class Host:
             loaded = base.adapters.put_on(pane.adapter, frozenset(keep)) if pane.adapter else None
             keep |= {loaded.key} if loaded else set()
             encoded = encode(base.tokenizer, pane.conversation, room, generation=True)
-            rows.append((pane, base.row(encoded.ids, loaded, settings)))
+            rows.append((pane, base.row(encoded.ids, loaded, settings, turns=not is_text(pane.conversation))))
             feed.change(pane.key, cut=encoded.cut, prompt_tokens=len(encoded.ids))
 
         def told() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from playground.errors import ModelUnavailable, NotFound, Sentence
+from playground.messages import Message
 from playground.models import hub
 from playground.models.folder import DEFAULT_WINDOW, config_of, not_generative, parameters_of, problem_of, window_of
 from playground.models.known import KNOWN, Known
@@ -77,6 +78,8 @@ class AdapterRef:
     quantised: bool
     instruction: str = ""
     system: str = ""
+    task: str = "instruction"
+    shots: tuple[Message, ...] = ()  # turns that stood before every question it learnt from
 
 
 class Catalog:

@@ -1,66 +1,34 @@
 """What a model reads, token by token: the one place where a conversation becomes ids, for the preview, the worker and the chat alike.
 
-Text that somebody typed never becomes a control token, so nobody can forge a turn. The trained part is the answer with the token that
-ends it. Does not know models, only their tokenizers.
+Text that somebody typed never becomes a control token, so nobody can forge a turn. The trained parts are the answers, each with the token
+that ends it, or the whole of a text. Does not know models, only their tokenizers.
 """
 
 from __future__ import annotations
 
 import logging
-import re
-import weakref
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from itertools import groupby
+from functools import lru_cache
+from itertools import accumulate, chain, groupby, pairwise
 from typing import Any
 
 from playground.errors import ModelUnavailable, PromptError
 from playground.messages import Conversation, Message
 from playground.models import hub, library
 from playground.models.catalog import ModelRef
-from playground.models.turns import alternating, shorter, without_system
+from playground.models.formats import PLAIN_STOP, Format, Turns, format_of, header, render, render_all, turns_of
+from playground.models.reading import mark, read_all, read_parts, reader, token_places
+from playground.models.spans import LEARNT, Span, answer_spans
+from playground.models.texts import Encoded, encode_texts, is_text, shorten, windows
+from playground.models.turns import shorter, without_oldest
+
+__all__ = ["PLAIN_STOP", "Encoded", "encode", "encode_many", "encode_parts", "end_ids", "load_tokenizer", "pieces", "plain_template"]
 
 log = logging.getLogger(__name__)
 
-PLAIN = (
-    "{% if add_bos %}{{ bos_token }}{% endif %}"
-    "{% for message in messages %}"
-    "{% if message['role'] == 'system' %}{{ message['content'] + '\n\n' }}"
-    "{% elif message['role'] == 'user' %}{{ 'User: ' + message['content'] + '\n' }}"
-    "{% else %}{{ 'Assistant: ' + message['content'] + (eos_token or '') + '\n' }}{% endif %}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
-)
-PLAIN_STOP = "\nUser:"
+Way = Callable[[Any, Format, Sequence[Conversation], bool], list[Encoded]]
 PROMPT_SHARE = 4  # an answer that is too long by itself leaves a quarter of the length to its question
-SLOT = "\0"  # stands for a content where only what surrounds it is wanted
-MARKERS = re.compile("[\U000f0000\U000f0001]")  # private-use characters with which the library marks typed control tokens
-MARKED = re.compile("\U000f0000(.)(.*?)\U000f0001", re.DOTALL)
-
-
-@dataclass
-class Encoded:
-    """Token ids, which of them are trained, and how many tokens were cut away to fit. `ids` and `trained` have one length."""
-
-    ids: list[int]
-    trained: list[bool]
-    cut: int = 0
-
-
-@dataclass(frozen=True)
-class _Format:
-    """What one tokenizer's chat format is like, found out once."""
-
-    template: str
-    plain: bool
-    add_bos: bool
-    control_ids: frozenset[int]
-    typed: re.Pattern[str]
-    fast: bool
-
-
-_formats: weakref.WeakKeyDictionary[Any, _Format] = weakref.WeakKeyDictionary()
 
 
 def load_tokenizer(ref: ModelRef) -> Any:
@@ -95,7 +63,7 @@ def plain_template(tokenizer: Any) -> bool:
 def end_ids(tokenizer: Any) -> list[int]:
     """The tokens that end an answer: the tokenizer's end of text and whatever closes a turn in its chat format."""
     probe = encode(tokenizer, Conversation((Message("user", "Hi"),), (Message("assistant", "Hello"),)))
-    ends = {tokenizer.eos_token_id, probe.ids[-1]} & {tokenizer.eos_token_id, *_format(tokenizer).control_ids}
+    ends = {tokenizer.eos_token_id, probe.ids[-1]} & {tokenizer.eos_token_id, *format_of(tokenizer).control_ids}
     return sorted(id for id in ends if id is not None)
 
 
@@ -118,9 +86,17 @@ def encode_many(
     """As `encode`, for many conversations at once and much quicker."""
     encoded = _encode_whole(tokenizer, conversations, generation)
     return [
-        one if max_length is None or len(one.ids) <= max_length else _cut(tokenizer, conversation, max_length, generation, len(one.ids))
+        one if max_length is None or len(one.ids) <= max_length else _cut(tokenizer, conversation, max_length, generation, one)
         for one, conversation in zip(encoded, conversations, strict=True)
     ]
+
+
+def encode_parts(tokenizer: Any, conversations: Sequence[Conversation], max_length: int) -> list[list[Encoded]]:
+    """As `encode_many`, for learning: a text that is too long is not cut but comes in several parts, and nothing of it is lost."""
+    form, texts = format_of(tokenizer), [is_text(one) for one in conversations]
+    whole = iter(encode_many(tokenizer, [one for one, text in zip(conversations, texts, strict=True) if text]))
+    turns = iter(encode_many(tokenizer, [one for one, text in zip(conversations, texts, strict=True) if not text], max_length))
+    return [windows(form, next(whole), max_length) if text else [next(turns)] for text in texts]
 
 
 def pieces(tokenizer: Any, encoded: Encoded) -> list[tuple[str, bool]]:
@@ -129,158 +105,140 @@ def pieces(tokenizer: Any, encoded: Encoded) -> list[tuple[str, bool]]:
     return [(tokenizer.decode([id for id, _ in run], skip_special_tokens=False), trained) for trained, run in runs]
 
 
-def _format(tokenizer: Any) -> _Format:
-    found = _formats.get(tokenizer)
-    if found is None or found.template != (tokenizer.chat_template or PLAIN):
-        template = tokenizer.chat_template or PLAIN
-        template = tokenizer.get_chat_template() if isinstance(template, dict) else template
-        added = {id: token for id, token in tokenizer.added_tokens_decoder.items() if not token.content.isspace()}
-        typed = sorted((token.content for token in added.values()), key=len, reverse=True)
-        begins = tokenizer("").input_ids
-        found = _formats[tokenizer] = _Format(
-            template=template,
-            plain=not tokenizer.chat_template,
-            add_bos=bool(begins) and begins[0] == tokenizer.bos_token_id,
-            control_ids=frozenset(id for id, token in added.items() if token.special or token.content in template),
-            typed=re.compile("|".join([*map(re.escape, typed), MARKERS.pattern])),
-            fast=bool(tokenizer.is_fast),
-        )
-    return found
-
-
 def _encode_whole(tokenizer: Any, conversations: Sequence[Conversation], generation: bool) -> list[Encoded]:
-    """Every conversation at its full length."""
+    """Every conversation at its full length: texts, conversations with several answers and those with one, each in its own way."""
     if any(not one.prompt and (generation or not one.completion) for one in conversations):
         raise PromptError("There is nothing to read in this conversation. Write a question first.")
-    form = _format(tokenizer)
+    form = format_of(tokenizer)
+    ways: dict[Way, list[int]] = {}
+    for place, one in enumerate(conversations):
+        way: Way = encode_texts if is_text(one) else _encode_several if len(one.completion) > 1 and not generation else _encode_turns
+        ways.setdefault(way, []).append(place)
+    results: dict[int, Encoded] = {}
+    for way, places in ways.items():
+        results.update(zip(places, way(tokenizer, form, [conversations[place] for place in places], generation), strict=True))
+    return [results[place] for place in range(len(conversations))]
+
+
+def _encode_turns(tokenizer: Any, form: Format, conversations: Sequence[Conversation], generation: bool) -> list[Encoded]:
+    """Conversations with one answer, or none."""
     quick: list[tuple[int, str, str]] = []
     results: list[Encoded | None] = [None] * len(conversations)
-    prompts = [_turns(one.prompt) for one in conversations]
+    prompts = [turns_of(one.prompt) for one in conversations]
     wholes = [
-        prompt + _turns(one.completion) if one.completion and not generation else []
+        prompt + turns_of(one.completion) if one.completion and not generation else []
         for one, prompt in zip(conversations, prompts, strict=True)
     ]
     openings = [generation or bool(whole) for whole in wholes]
-    rendered = _render_all(tokenizer, form, prompts, wholes, openings)
+    rendered = render_all(tokenizer, form, prompts, wholes, openings)
     for place, (prompt, whole, opening, (prompt_text, whole_text)) in enumerate(zip(prompts, wholes, openings, rendered, strict=True)):
         typed = any(form.typed.search(turn["content"]) for turn in whole or prompt)
         if typed or not form.fast or (whole and not whole_text.startswith(prompt_text)):
             results[place] = _encode_slowly(tokenizer, form, prompt, whole, opening)
         else:
             quick.append((place, prompt_text, whole_text or prompt_text))
-    read = partial(tokenizer.encode, add_special_tokens=False)
-    texts = [text for _, _, text in quick]
-    encodings = tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False) if texts else []
+    encodings = read_all(tokenizer, [text for _, _, text in quick])
     for (place, prompt_text, text), encoding in zip(quick, encodings, strict=True):
         ids, start = encoding.ids, len(encoding.ids)
         if len(text) > len(prompt_text):
-            boundary = encoding.char_to_token(len(prompt_text))
-            if boundary is None or encoding.token_to_chars(boundary)[0] != len(prompt_text):
-                ids, start = _joined(read, prompt_text, text[len(prompt_text) :])
+            found = token_places(encoding.offsets, [len(prompt_text)])
+            if found is None:
+                head, tail = read_parts(reader(tokenizer, False), [prompt_text, text[len(prompt_text) :]])
+                ids, start = head + tail, len(head)
             else:
-                start = boundary
-        results[place] = _trained(tokenizer, form, ids, start)
+                start = found[0]
+        results[place] = _trained(tokenizer, form, ids, [(start, len(ids))])
     return [one for one in results if one is not None]
 
 
-def _joined(read: Callable[[str], list[int]], prompt: str, rest: str) -> tuple[list[int], int]:
-    """Ids of a prompt and of what follows it, kept apart: a token across the border would be one that no chat ever produces."""
-    head, newline = read(prompt), read("\n")
-    tail = read("\n" + rest)  # some tokenizers put a space before the first word of a text
-    tail = tail[len(newline) :] if tail[: len(newline)] == newline else read(rest)
-    return head + tail, len(head)
-
-
-def _encode_slowly(tokenizer: Any, form: _Format, prompt: list[dict[str, str]], whole: list[dict[str, str]], opening: bool) -> Encoded:
+def _encode_slowly(tokenizer: Any, form: Format, prompt: Turns, whole: Turns, opening: bool) -> Encoded:
     """Where a content holds the text of a control token: it is marked before the template is applied, and then read as text."""
-    from transformers.utils.chat_template_utils import encode_marked_chat, mark_control_tokens
-
-    def read(text: str) -> list[int]:
-        try:
-            return list(encode_marked_chat(tokenizer, text))
-        except ValueError:  # the vocabulary itself spells a control token; parted by a space it cannot
-            return list(encode_marked_chat(tokenizer, MARKED.sub(r"\1 \2", text)))
-
-    prompt, whole = mark_control_tokens(prompt, form.typed), mark_control_tokens(whole, form.typed)
-    prompt_text = _render(tokenizer, form, prompt, opening) if prompt else _header(tokenizer, form, whole)
+    read = reader(tokenizer, True)
+    prompt, whole = mark(form.typed, prompt), mark(form.typed, whole)
+    prompt_text = render(tokenizer, form, prompt, opening) if prompt else header(tokenizer, form, whole)
     head = read(prompt_text)
     if not whole:
-        return _trained(tokenizer, form, head, len(head))
-    whole_text = _render(tokenizer, form, whole, False)
+        return _trained(tokenizer, form, head, [])
+    whole_text = render(tokenizer, form, whole, False)
     ids = read(whole_text)
     if ids[: len(head)] != head and whole_text.startswith(prompt_text):
-        ids, _ = _joined(read, prompt_text, whole_text[len(prompt_text) :])
+        ids = list(chain.from_iterable(read_parts(read, [prompt_text, whole_text[len(prompt_text) :]])))
     start = next((place for place, (one, other) in enumerate(zip(head, ids, strict=False)) if one != other), min(len(head), len(ids)))
     if start < len(head):
         log.info("the chat format writes a finished answer differently from an open one: trained from token %d, not %d", start, len(head))
-    return _trained(tokenizer, form, ids, start)
+    return _trained(tokenizer, form, ids, [(start, len(ids))])
 
 
-def _trained(tokenizer: Any, form: _Format, ids: list[int], start: int) -> Encoded:
-    """Mark what follows `start` as trained, and leave out blank tokens after the one that ends the answer."""
-    end = len(ids)
-    last = next((place for place in range(end - 1, start - 1, -1) if ids[place] in form.control_ids), None)
-    if last is not None and last + 1 < end and not tokenizer.decode(ids[last + 1 :]).strip():
-        end = last + 1
-    return Encoded(ids[:end], [False] * start + [True] * (end - start))
-
-
-def _turns(messages: Sequence[Message]) -> list[dict[str, str]]:
-    return [{"role": message.role, "content": message.content} for message in messages]
-
-
-def _options(form: _Format, opening: bool) -> dict[str, Any]:
-    # Thinking aloud is switched off where a format knows the switch: an answer then begins where the examples' answers begin.
-    return {"chat_template": form.template, "add_generation_prompt": opening, "add_bos": form.add_bos, "enable_thinking": False}
-
-
-def _render_all(
-    tokenizer: Any, form: _Format, prompts: list[list[dict[str, str]]], wholes: list[list[dict[str, str]]], openings: list[bool]
-) -> list[tuple[str, str]]:
-    """Prompt and whole conversation as text; one call of the library each where the chat format takes all of them."""
-    from jinja2.exceptions import TemplateError
-
-    if prompts and all(prompts) and len(set(openings)) == 1:
+def _encode_several(tokenizer: Any, form: Format, conversations: Sequence[Conversation], generation: bool) -> list[Encoded]:
+    """Conversations with several answers, of which each is trained with what ends it, and nothing between them."""
+    results: dict[int, Encoded] = {}
+    quick: list[tuple[int, str, list[Span]]] = []
+    for place, one in enumerate(conversations):
+        turns = turns_of(one.prompt) + [
+            {**turn, LEARNT: "yes"} if turn["role"] == "assistant" else turn for turn in turns_of(one.completion)
+        ]  # fmt: skip
+        typed = not form.fast or any(form.typed.search(turn["content"]) for turn in turns)
         try:
-            texts = tokenizer.apply_chat_template(prompts, tokenize=False, **_options(form, openings[0]))
-            if any(wholes):
-                return list(zip(texts, tokenizer.apply_chat_template(wholes, tokenize=False, **_options(form, False)), strict=True))
-            return [(text, "") for text in texts]
-        except TemplateError:
-            log.debug("the chat format refuses a conversation; each is fitted to it by itself")
-    return [
-        (
-            _render(tokenizer, form, prompt, opening) if prompt else _header(tokenizer, form, whole),
-            _render(tokenizer, form, whole, False) if whole else "",
-        )
-        for prompt, whole, opening in zip(prompts, wholes, openings, strict=True)
-    ]
-
-
-def _render(tokenizer: Any, form: _Format, turns: list[dict[str, str]], opening: bool) -> str:
-    return str(tokenizer.apply_chat_template(_accepted(tokenizer, form, turns), tokenize=False, **_options(form, opening)))
-
-
-def _header(tokenizer: Any, form: _Format, whole: list[dict[str, str]]) -> str:
-    """What stands before an answer to nothing: the text that the chat format writes before a first turn's content."""
-    return _render(tokenizer, form, [{**whole[0], "content": SLOT}], False).partition(SLOT)[0]
-
-
-def _accepted(tokenizer: Any, form: _Format, turns: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The turns in a shape that the chat format takes: some know no system turn, some want strict alternation."""
-    from jinja2.exceptions import TemplateError
-
-    for shape in (turns, without_system(turns), alternating(without_system(turns))):
-        try:
-            tokenizer.apply_chat_template(shape, tokenize=False, **_options(form, False))
-            return shape
-        except TemplateError:
+            text, spans = answer_spans(tokenizer, form, mark(form.typed, turns) if typed else turns)
+        except LookupError as error:
+            log.info("only the last answer of a conversation is trained: %s", error)
+            last = Conversation((*one.prompt, *one.completion[:-1]), one.completion[-1:])
+            results[place] = _encode_turns(tokenizer, form, [last], False)[0]
             continue
-    raise PromptError("This model's chat format cannot hold this conversation. Begin with a question and take turns, or use another model.")
+        if typed:
+            results[place] = _encode_parts(tokenizer, form, text, spans, typed)
+        else:
+            quick.append((place, text, spans))
+    encodings = read_all(tokenizer, [text for _, text, _ in quick])
+    for (place, text, spans), encoding in zip(quick, encodings, strict=True):
+        found = token_places(encoding.offsets, [border for span in spans for border in span])
+        if found is None:
+            results[place] = _encode_parts(tokenizer, form, text, spans, False)
+        else:
+            results[place] = _trained(tokenizer, form, encoding.ids, list(zip(found[::2], found[1::2], strict=True)))
+    return [results[place] for place in range(len(conversations))]
 
 
-def _cut(tokenizer: Any, conversation: Conversation, max_length: int, generation: bool, total: int) -> Encoded:
-    """Shorten the prompt until all fits, then, if need be, the answer's end."""
+def _encode_parts(tokenizer: Any, form: Format, text: str, spans: list[Span], marked: bool) -> Encoded:
+    """As the borders of the answers demand: read piece by piece."""
+    borders = [0, *(border for span in spans for border in span), len(text)]
+    parts = read_parts(reader(tokenizer, marked), [text[start:end] for start, end in pairwise(borders)])
+    ends = list(accumulate(map(len, parts)))
+    return _trained(
+        tokenizer, form, list(chain.from_iterable(parts)), [(ends[place], ends[place + 1]) for place in range(0, len(ends) - 1, 2)]
+    )
+
+
+def _trained(tokenizer: Any, form: Format, ids: list[int], answers: list[Span]) -> Encoded:
+    """Mark the answers as trained, up to the token that ends each: of blank ones after it the last answer's are left out."""
+    trained = [False] * len(ids)
+    end = len(ids)
+    for start, stop in answers:
+        last = next((place for place in range(stop - 1, start - 1, -1) if ids[place] in form.control_ids), None)
+        if last is not None and last + 1 < stop and not tokenizer.decode(ids[last + 1 : stop]).strip():
+            end = last + 1 if stop == len(ids) else end
+            stop = last + 1
+        trained[start:stop] = [True] * (stop - start)
+    return Encoded(ids[:end], trained[:end])
+
+
+def _cut(tokenizer: Any, conversation: Conversation, max_length: int, generation: bool, whole: Encoded) -> Encoded:
+    """Without the oldest answers and what they answer, while there are several; then a shorter prompt, then, if need be, answer."""
+    total = len(whole.ids)
+    if is_text(conversation):
+        return shorten(format_of(tokenizer), whole, max_length)
+    if len(conversation.completion) > 1 and not generation:
+        shapes = without_oldest(conversation)
+        fits: dict[int, Encoded] = {}
+
+        def long(number: int) -> bool:
+            fits[number] = _encode_whole(tokenizer, [shapes[number]], False)[0]
+            return len(fits[number].ids) <= max_length
+
+        first = bisect_left(range(len(shapes)), True, key=long)
+        if first < len(shapes):
+            return Encoded(fits[first].ids, fits[first].trained, total - len(fits[first].ids))
+        conversation = shapes[-1]
     answer = 0
     if conversation.completion and not generation:
         answer = sum(_encode_whole(tokenizer, [conversation], False)[0].trained)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from playground.messages import Message
+from playground.messages import Conversation, Message
 
 
 def without_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -28,9 +28,29 @@ def without_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
 
 def alternating(turns: list[dict[str, str]]) -> list[dict[str, str]]:
     """Neighbours of one role become one turn, and the first turn is a person's."""
-    grouped = [(role, [turn["content"] for turn in group]) for role, group in groupby(turns, key=lambda turn: turn["role"])]
-    merged = [{"role": role, "content": "\n\n".join(contents)} for role, contents in grouped]
+    groups = [list(group) for _, group in groupby(turns, key=lambda turn: turn["role"])]
+    grouped = [(group, "\n\n".join(turn["content"] for turn in group)) for group in groups]
+    merged = [{**{key: value for turn in group for key, value in turn.items()}, "content": joined} for group, joined in grouped]
     return merged if not merged or merged[0]["role"] == "user" else [{"role": "user", "content": ""}, *merged]
+
+
+def without_oldest(conversation: Conversation) -> list[Conversation]:
+    """An example with several answers, each time without one more of the oldest questions and its answers; the last has one answer.
+
+    System turns stay.
+    """
+    turns, first = (*conversation.prompt, *conversation.completion), len(conversation.prompt)
+    answers = [place for place in range(first, len(turns)) if turns[place].role == "assistant"]
+    found = []
+    for start in range(1, len(turns)):
+        left = [place for place in answers if place > start]
+        if turns[start].role == "user" and left and any(turn.role != "system" for turn in turns[:start]):
+            kept = tuple(turn for turn in turns[:start] if turn.role == "system")
+            found.append(Conversation((*kept, *turns[start : left[0]]), turns[left[0] :]))
+    least = found[-1] if found else conversation
+    if len(least.completion) > 1 and answers:  # several answers to one question
+        found.append(Conversation(least.prompt, (turns[answers[-1]],)))
+    return found
 
 
 def shorter(tokenizer: Any, prompt: list[Message], tokens: int) -> list[Message] | None:

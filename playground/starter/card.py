@@ -36,15 +36,17 @@ few facts.
 
     python -m playground.starter.pretrain --corpus CORPUS --out WORK
     python -m playground.starter.export WORK OUT
+    python -m playground.starter.measure OUT --corpus CORPUS --data DATA --card
 
-`CORPUS` holds the archives of the sources below. Muon for the matrices, AdamW for the rest. Conversations are ChatML, and every token
-counts in the loss. The generators hold some wordings out for measuring. In the decay phase the windows are {context} tokens long and
-hold fewer stories and more conversations.
+`CORPUS` holds the archives of the sources below. Muon for the matrices, AdamW for the rest. The first hundred steps are chance tokens said
+again and again: from them it learns to copy, which prose alone teaches late. Conversations are ChatML; in those that were made up, the
+answers count thirty times as much as the rest, whose words are chance. The generators hold some wordings out for measuring. In the decay
+phase the windows are 512 and {context} tokens long, with fewer stories and more questions about them. {note}
 
 ## Data
 
-Tokens in one pass of each phase, and the loss on held-out text in nats per token (for generated text: on wordings and words that were
-held out).
+Tokens in one pass of each phase, and the loss on held-out text in nats per token (for made-up conversations: per token of the answers, on
+wordings and words that were held out).
 
 | source | licence | stable | decay | held-out loss |
 |---|---|---:|---:|---:|
@@ -96,8 +98,9 @@ def write(
     log: list[dict[str, Any]],
     megabytes: float,
     samples: list[tuple[str, str]],
+    note: str = "",
 ) -> str:
-    """The text of the card; shape is the model's configuration with ``parameters``, state that of the checkpoint."""
+    """The text of the card; shape is the model's configuration with ``parameters``, state the checkpoint's, note what else to tell."""
     measured = [line["held"] for line in log if "held" in line and line["step"] <= state["step"]]
     held = measured[-1] if measured else {}
     licences = {source.name: source.licence for source in SOURCES}
@@ -126,4 +129,5 @@ def write(
         rows=rows,
         origins="\n".join(f"- {source.name}: {source.origin}" for source in SOURCES),
         samples=quoted,
+        note=note,
     )

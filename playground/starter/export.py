@@ -20,7 +20,7 @@ from .sample import samples
 MOST_BYTES = 25_000_000
 
 
-def export(work: Path, out: Path) -> Path:
+def export(work: Path, out: Path, note: str = "") -> Path:
     """Write model, tokenizer, generation settings and card beside ``out``, then put the folder in its place.
 
     Raises FileNotFoundError without a checkpoint and ValueError when the folder would be larger than it may be.
@@ -54,6 +54,7 @@ def export(work: Path, out: Path) -> Path:
         card.read_log(work / "log.jsonl"),
         size / 1e6,
         samples(model.float(), tokenizer),
+        note,
     )
     (temporary / "README.md").write_text(text)
 
@@ -70,8 +71,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path, help="the run's working folder")
     parser.add_argument("out", type=Path, help="the folder to write")
+    parser.add_argument("--note", default="", help="a sentence for the card on how these weights were made")
     given = parser.parse_args()
-    print(export(given.work, given.out))
+    print(export(given.work, given.out, given.note))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A run's examples as the trainer reads them: token ids, and labels that are -100 wherever nothing is to be learned.
+"""A run's examples as the trainer reads them: token ids, and labels that are -100 wherever nothing is to be learned; and as questions.
 
 What a model reads is decided in `models.template` alone, the same function that shows it on the Dataset tab and that chat uses.
 """
@@ -6,26 +6,34 @@ What a model reads is decided in `models.template` alone, the same function that
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from playground.messages import Conversation
-from playground.models.template import encode_many
+from playground.messages import Conversation, Message
+from playground.models.template import encode_parts
 
 IGNORED = -100  # torch.nn.CrossEntropyLoss leaves these positions out
+MOST_WORDS = 40  # of a text that are asked with, and that are shown as the right answer
+MOST_CHARACTERS = 200  # the same for a text that is not parted into words
 
 
 @dataclass
 class Encoded:
-    """Columns of a dataset; how many rows lost the start of their prompt (`cut`) or were left out for having nothing to learn (`empty`)."""
+    """Columns of a dataset, and what became of the `read` examples.
+
+    `cut` lost their beginning to fit, `parted` are texts that became several rows, `empty` were left out for having nothing to learn.
+    """
 
     input_ids: list[list[int]] = field(default_factory=list)
     labels: list[list[int]] = field(default_factory=list)
     length: list[int] = field(default_factory=list)
+    read: int = 0
     cut: int = 0
+    parted: int = 0
     empty: int = 0
 
     def __len__(self) -> int:
@@ -50,15 +58,54 @@ def conversations(path: Path) -> Iterator[Conversation]:
 
 
 def read(path: Path, tokenizer: Any, max_length: int, limit: int | None = None) -> Encoded:
-    """Encode the first `limit` rows (all with None) to at most `max_length` tokens each."""
+    """Encode the first `limit` examples (all with None) to rows of at most `max_length` tokens each, and no more than `limit` rows."""
     rows = Encoded()
-    for encoded in encode_many(tokenizer, list(islice(conversations(path), limit)), max_length):
+    for parts in encode_parts(tokenizer, list(islice(conversations(path), limit)), max_length):
+        if limit is not None and len(rows) >= limit:
+            break
+        rows.read += 1
         # the first token is never predicted, so a row whose only trained token comes first teaches nothing
-        if not any(encoded.trained[1:]):
-            rows.empty += 1
-            continue
-        rows.cut += encoded.cut > 0
-        rows.input_ids.append(encoded.ids)
-        rows.labels.append([token if trained else IGNORED for token, trained in zip(encoded.ids, encoded.trained, strict=True)])
-        rows.length.append(len(encoded.ids))
+        useful = [part for part in parts if any(part.trained[1:])]
+        rows.empty += not useful
+        rows.parted += len(useful) > 1
+        for encoded in useful[: None if limit is None else limit - len(rows)]:
+            rows.cut += encoded.cut > 0
+            rows.input_ids.append(encoded.ids)
+            rows.labels.append([token if trained else IGNORED for token, trained in zip(encoded.ids, encoded.trained, strict=True)])
+            rows.length.append(len(encoded.ids))
     return rows
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to ask to see whether an example was learnt: the whole of what the model reads, the part of it to show, the right answer."""
+
+    asked: Conversation
+    shown: str
+    answer: str
+
+
+def question(example: Conversation) -> Question | None:
+    """An example as a question, the last one where it has several; a text asks how its first words go on. None where nobody asks."""
+    turns = (*example.prompt, *example.completion)
+    if turns and turns[0].role == "text":
+        begun, rest = _halves("".join(turn.content for turn in turns))
+        return Question(Conversation((Message("text", begun),)), begun, rest) if begun else None
+    last = max((place for place, turn in enumerate(turns) if turn.role == "assistant"), default=0)
+    shown = next((turn.content for turn in reversed(turns[:last]) if turn.role == "user"), "")
+    return Question(Conversation(turns[:last]), shown, turns[last].content) if shown.strip() else None
+
+
+def questions(path: Path, limit: int) -> list[Question]:
+    """The first `limit` examples of a part that can be asked."""
+    return list(islice((found for one in conversations(path) if (found := question(one))), limit))
+
+
+def _halves(text: str) -> tuple[str, str]:
+    """The first half of a text's words, or the first of them where there are many, and as many of those that follow."""
+    words = [word.span() for word in islice(re.finditer(r"\S+", text), 2 * MOST_WORDS)]
+    if len(words) < 2:  # one word, or a language that does not part them
+        text = text.strip()[: 2 * MOST_CHARACTERS]
+        return text[: -(-len(text) // 2)], text[-(-len(text) // 2) :]
+    middle = len(words) // 2
+    return text[words[0][0] : words[middle - 1][1]], text[words[middle][0] : words[-1][1]]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from playground.errors import InputError, Sentence, WrongState, pack, storage_errors
-from playground.messages import Conversation
+from playground.messages import Conversation, Message
 from playground.models.catalog import AdapterRef, Catalog, ModelRef
 from playground.models.folder import parameters_of
 from playground.settings import Limits
@@ -53,6 +53,8 @@ class Examples(Protocol):
     def task(self) -> str: ...
     @property
     def labels(self) -> Sequence[str]: ...
+    @property
+    def shots(self) -> Sequence[Message]: ...
 
 
 class Runs:
@@ -131,6 +133,7 @@ class Runs:
                 system=splits.system,
                 task=splits.task,
                 labels=list(splits.labels),
+                shots=[asdict(turn) for turn in splits.shots],
             )
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -237,6 +240,8 @@ class Runs:
             quantised=asked["settings"]["method"] == "qlora",
             instruction=asked["instruction"],
             system=asked["system"],
+            task=asked.get("task", "instruction"),
+            shots=tuple(Message(**turn) for turn in asked.get("shots", [])),  # runs of before have none
         )
 
     def _find(self, owner: str, run_id: str) -> Path:

@@ -9,7 +9,6 @@ Written by the worker, read by the app. Imports torch only where a model answers
 from __future__ import annotations
 
 import json
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +25,15 @@ class Samples:
 
     def __init__(self, folder: Path, tokenizer: Any, max_length: int, dtype: Any) -> None:
         from playground.models.template import encode, end_ids
-        from playground.training.examples import conversations
+        from playground.training.examples import questions
 
-        part = next((name for name in ("validation", "test") if (folder / "data" / f"{name}.jsonl").stat().st_size), "train")
-        chosen = list(islice(conversations(folder / "data" / f"{part}.jsonl"), PROMPTS))
+        parts = (folder / "data" / f"{name}.jsonl" for name in ("validation", "test", "train"))
+        chosen = next((found for part in parts if (found := questions(part, PROMPTS))), [])
         self._path, self._tokenizer, self._dtype = folder / "samples.jsonl", tokenizer, dtype
         self._ends = end_ids(tokenizer)
-        self._ids = [encode(tokenizer, one, max(8, max_length - MOST_TOKENS), generation=True).ids for one in chosen]
+        self._ids = [encode(tokenizer, one.asked, max(8, max_length - MOST_TOKENS), generation=True).ids for one in chosen]
         self._checks = 0
-        write_json(folder / "samples.json", [{"prompt": one.prompt[-1].content, "answer": one.completion[-1].content} for one in chosen])
+        write_json(folder / "samples.json", [{"prompt": one.shown, "answer": one.answer} for one in chosen])
 
     def answer(self, model: Any, step: int) -> None:
         """Let the model, as it is now, answer all prompts greedily in one batch, and write the answers down."""

@@ -120,7 +120,7 @@ class Training:
             )  # fmt: skip
         limit = check_rows(rows["validation"], rows["train"], settings)
         validation = examples.read(self.folder / "data" / "validation.jsonl", tokenizer, settings.max_length, limit) if limit else None
-        self._warn(train, validation, limit)
+        self._warn(train, validation)
         lora = LoraConfig(
             r=settings.lora_r,
             lora_alpha=settings.lora_alpha,
@@ -258,19 +258,24 @@ class Training:
         self.status.end("stopped")
         return False
 
-    def _warn(self, train: Any, validation: Any, limit: int) -> None:
+    def _warn(self, train: Any, validation: Any) -> None:
+        length = self.settings.max_length
         if train.cut:
-            self.warnings.append(
-                Sentence("{cut} of {rows} examples were longer than {length} tokens and lost the start of their prompt.",
-                         cut=train.cut, rows=len(train) + train.empty, length=self.settings.max_length)
-            )  # fmt: skip
+            message = (
+                "{cut} of {rows} conversations were longer than {length} tokens and lost their beginning."
+                if self.asked.get("task") == "chat"
+                else "{cut} of {rows} examples were longer than {length} tokens and lost the start of their prompt."
+            )
+            self.warnings.append(Sentence(message, cut=train.cut, rows=train.read, length=length))
+        if train.parted:
+            message = "{count} of {rows} texts were longer than {length} tokens and are learnt in several parts, each by itself."
+            self.warnings.append(Sentence(message, count=train.parted, rows=train.read, length=length))
         if train.empty:
             self.warnings.append(Sentence("{rows} examples without an answer to learn were left out.", rows=train.empty))
         rows = self.asked["rows"]["validation"]
-        if validation is not None and limit < rows:
-            self.warnings.append(
-                Sentence("The curve uses {used} of the {rows} validation rows, to save time.", used=len(validation), rows=rows)
-            )
+        if validation is not None and validation.read < rows:
+            used = validation.read - validation.empty
+            self.warnings.append(Sentence("The curve uses {used} of the {rows} validation rows, to save time.", used=used, rows=rows))
         self.status.write(warnings=[pack(one) for one in self.warnings])
 
     def _on_signal(self, number: int, frame: object) -> None:

@@ -4,6 +4,7 @@ Names, arguments and keys are a contract. No `from __future__ import annotations
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +58,34 @@ def build(page: Page) -> None:
             services.datasets.delete(who(owner), dataset_id)
             return {"dataset_id": dataset_id, "deleted": True}
 
-    def preview_dataset(dataset_id: str, offset: int = 0, limit: int = 20, owner: Owner = None) -> dict:
-        """Rows `offset` to `offset + limit` of a dataset: columns, rows and the total."""
+    def preview_dataset(dataset_id: str, offset: int = 0, limit: int = 20, owner: Owner = None, search: str = "") -> dict:
+        """Read some rows of a dataset: the columns, the rows, their numbers, and how many there are; `search` keeps rows with a text."""
         with telling():
-            return services.datasets.preview(who(owner), dataset_id, offset, limit)
+            return services.datasets.preview(who(owner), dataset_id, offset, limit, search=search)
+
+    def check_dataset(dataset_id: str, owner: Owner = None) -> dict:
+        """Say what is wrong with a dataset, worst first, and what could be done about it."""
+        with telling():
+            found = services.check_dataset(who(owner), dataset_id)
+            return {"issues": [{**asdict(one), "examples": list(one.examples)} for one in found]}
+
+    def fix_dataset(dataset_id: str, issue_ids: list, owner: Owner = None) -> dict:
+        """Mend what `check_dataset` found, by its ids, as a new version; the former one stays."""
+        with telling():
+            done = services.fix_dataset(who(owner), dataset_id, [str(one) for one in issue_ids])
+            return {**done, "changes": [asdict(one) for one in done["changes"]]}
+
+    def restore_dataset(dataset_id: str, version: int, owner: Owner = None) -> dict:
+        """Bring a former version of a dataset back; the newer ones stay."""
+        with telling():
+            return services.datasets.restore(who(owner), dataset_id, version)
+
+    def edit_dataset(
+        dataset_id: str, cells: list | None = None, add: list | None = None, delete: list | None = None, owner: Owner = None
+    ) -> dict:
+        """Change cells [{row, column, value}], add rows [{column: value}], take rows out by number, as a new version."""
+        with telling():
+            return services.datasets.edit(who(owner), dataset_id, cells or [], add or [], delete or [])
 
     def map_dataset(dataset_id: str, settings: Settings = None, owner: Owner = None) -> dict:
         """Choose what is to be learnt: task, columns, instruction, system prompt, label names, split, seed.
@@ -190,6 +215,7 @@ def build(page: Page) -> None:
 
     plain: list[Callable[..., Any]] = [list_samples, list_datasets, delete_dataset, preview_dataset, map_dataset, list_models, start_run]
     plain += [get_run, get_metrics, stop_run, cancel_run, list_runs, delete_run]
+    plain += [check_dataset, fix_dataset, restore_dataset, edit_dataset]
     plain += [list_collections, list_documents, delete_document, delete_collection, search, get_job, stop_job]
     for endpoint in plain:
         gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)

@@ -49,7 +49,7 @@ def build_app(services: Services) -> gr.Blocks:
             other = gr.Button(texts.label("app.other_language"), variant="secondary", size="sm", elem_id="language", min_width=90, scale=0)
             following = gr.Button(texts.label("next.sample"), variant="primary", size="md", elem_id="next", min_width=190, scale=0)
         with gr.Tabs(elem_id="tabs") as tabs:
-            dataset.build(page)
+            dataset_tab = dataset.build(page)
             train_tab = train.build(page)
             chat.build(page)
             documents.build(page)
@@ -58,7 +58,7 @@ def build_app(services: Services) -> gr.Blocks:
         again = _start_over(page)
         with gr.Accordion(texts.label("app.key"), open=False, visible=settings.mode == "shared"):
             key = gr.Textbox(label=texts.label("app.key_label"), info=texts.label("app.key_info"), interactive=False, buttons=["copy"])
-        _wire(app, page, tabs, standing, following, where, key, train_tab)
+        _wire(app, page, tabs, standing, following, where, key, train_tab, dataset_tab.changed)
         _wire_start_over(page, again, tabs)
         api.build(page)
     app.texts = texts  # launch() needs the locales
@@ -105,6 +105,7 @@ def _wire(
     where: gr.State,
     key: gr.Textbox,
     train_tab: train.TrainTab,
+    changed: list[Any],
 ) -> None:
     services, on = page.services, page.handler
 
@@ -158,6 +159,8 @@ def _wire(
         trigger_mode="always_last",
         **quiet,
     )
+    for event in changed:
+        event.then(on(stand), inputs, outputs, **quiet)
     following.click(on(go_on), [page.owner, where, page.dataset_id], [tabs, page.dataset_id], **quiet)
 
 

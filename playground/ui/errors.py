@@ -72,16 +72,21 @@ def log_unexpected(error: Exception) -> str:
     return reference
 
 
-def handlers(settings: Settings, texts: Texts) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def handlers(settings: Settings, texts: Texts) -> Callable[..., Callable[..., Any]]:
     """Make event handlers of functions `fn(visitor, *inputs)`; the event's first input is the browser's owner key.
 
+    With `selects`, of `fn(visitor, selected, *inputs)`, where `selected` says what was clicked (`gr.SelectData`).
     The wrapper does not carry `fn`'s signature: Gradio would look for its own special arguments there.
     """
 
     def visitor(request: gr.Request, key: str | None) -> Visitor:
         return Visitor(owner_of(settings, key, request.username if request else None), texts.language(request))
 
-    def handler(fn: Callable[..., Any]) -> Callable[..., Any]:
+    def handler(fn: Callable[..., Any], selects: bool = False) -> Callable[..., Any]:
+        def chosen(request: gr.Request, event: gr.SelectData, key: str | None, *inputs: Any) -> Any:
+            with told(texts, texts.language(request), page=True):
+                return fn(visitor(request, key), event, *inputs)
+
         def call(request: gr.Request, key: str | None, *inputs: Any) -> Any:
             with told(texts, texts.language(request), page=True):
                 return fn(visitor(request, key), *inputs)
@@ -90,10 +95,10 @@ def handlers(settings: Settings, texts: Texts) -> Callable[[Callable[..., Any]],
             with told(texts, texts.language(request), page=True):
                 yield from fn(visitor(request, key), *inputs)
 
-        wrapper = stream if inspect.isgeneratorfunction(fn) else call
+        wrapper: Callable[..., Any] = chosen if selects else stream if inspect.isgeneratorfunction(fn) else call
         wrapper.__name__, wrapper.__doc__ = fn.__name__, fn.__doc__
         # the module's annotations are strings, and Gradio compares types
-        wrapper.__annotations__ = {"request": gr.Request}
+        wrapper.__annotations__ = {"request": gr.Request, **({"event": gr.SelectData} if selects else {})}
         return wrapper
 
     return handler

@@ -98,6 +98,7 @@ def mapping_notes(report: dict[str, Any], say: Say, translate: Translate) -> str
     """The split, the lengths and what cannot be used, as Markdown."""
     tokens = report["tokens"]
     lines = [say("mapping.split", **report["rows"]), say("mapping.tokens", **{k: tokens[k] for k in ("median", "max", "window")})]
+    lines.append(say("mapping.words", **report["words"]))
     if tokens["over_limit"]:
         lines.append(say("mapping.over", n=tokens["over_limit"]))
     lines += [say("mapping.dropped", n=n, reason=plain(translate(reason))) for reason, n in report["dropped"].items() if n]

@@ -20,7 +20,7 @@ class Page:
     services: Services
     demonstration: Demonstration
     texts: Texts
-    handler: Callable[[Callable[..., Any]], Callable[..., Any]]
+    handler: Callable[..., Callable[..., Any]]
     owner: gr.BrowserState
     dataset_id: gr.State
     run_id: gr.State

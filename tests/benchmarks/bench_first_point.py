@@ -24,7 +24,7 @@ PROMISED = 15.0  # seconds
 def seconds() -> tuple[float, float]:
     """To the first point of any kind, and to the first training loss."""
     rows = workload()
-    splits = SimpleNamespace(train=rows[32:], validation=rows[:32], test=[], instruction="", system="", task="chat", labels=[])
+    splits = SimpleNamespace(train=rows[32:], validation=rows[:32], test=[], instruction="", system="", task="chat", labels=[], shots=())
     with tempfile.TemporaryDirectory() as home:
         runs = Runs(Workspace(Path(home)), Catalog(Settings(home=Path(home))))
         runs.open()

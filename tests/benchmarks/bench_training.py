@@ -61,7 +61,7 @@ def ours(rows: list[Conversation], method: str) -> dict[str, float]:
         workspace = Workspace(Path(home))
         runs = Runs(workspace, Catalog(Settings(home=Path(home))))
         runs.open()
-        splits = SimpleNamespace(train=rows, validation=[], test=[], instruction="", system="", task="chat", labels=[])
+        splits = SimpleNamespace(train=rows, validation=[], test=[], instruction="", system="", task="chat", labels=[], shots=())
         began = time.perf_counter()
         run_id = runs.start("me", dataset_id="-", dataset_name="workload", splits=splits, settings={**SAME, "method": method})
         try:

@@ -48,6 +48,15 @@ def test_both_panes_grow_together(host: Host, tiny_ref: ModelRef, adapter) -> No
         assert all(later[key].text.startswith(earlier[key].text) for key in earlier)
 
 
+def test_a_text_is_gone_on_with_beside_a_question(host: Host, tiny_ref: ModelRef, adapter) -> None:
+    text = Conversation((Message("text", "What is the capital of France?"),))
+    states = whole(host.stream([pane("asked", tiny_ref), pane("text", tiny_ref, adapter("one"), text)], SHORT))
+    assert states["text"].tokens > 0 and states["text"].error is None and states["text"].adapter
+    assert states["text"].prompt_tokens == len(load_tokenizer(tiny_ref).encode(text.prompt[0].content)) < states["asked"].prompt_tokens
+    with pytest.raises(PromptError):
+        host.stream([pane("text", tiny_ref, None, Conversation((Message("text", " "),)))], SHORT)
+
+
 @pytest.mark.parametrize("quantised", [False, True])
 def test_a_pane_says_in_the_batch_what_it_says_alone(host: Host, tiny_ref: ModelRef, adapter, quantised: bool) -> None:
     questions = [QUESTION, conversation("Hi"), conversation("Tell me about fear, anger and joy, and why they come and go.")]

@@ -41,7 +41,9 @@ def keep_signals() -> Iterator[None]:
 def folder_of(workspace: Workspace, settings: Settings, tiny: Path, rows: int = 24, validation: int = 8, **chosen: Any) -> Path:
     """A queued run that no worker will take, since nothing watches the line."""
     made = [conversation(f"Colour {index}? " + "so " * (index % 5), ANSWERS[index % 3]) for index in range(rows)]
-    splits = SimpleNamespace(train=made, validation=made[:validation], test=[], instruction="", system="", task="chat", labels=[])
+    splits = SimpleNamespace(
+        train=made, validation=made[:validation], test=[], instruction="", system="", task="instruction", labels=[], shots=()
+    )
     runs = Runs(workspace, Catalog(settings))
     run_id = runs.start(
         "me",

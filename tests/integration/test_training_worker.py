@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from playground.messages import Conversation, conversation
+from playground.messages import Conversation, Message, conversation
 from playground.models.catalog import Catalog
 from playground.settings import Settings
 from playground.training.dispatch import Dispatcher
@@ -46,7 +46,14 @@ def examples(rows: int) -> list[Conversation]:
 
 def start(runs: Runs, tiny: Path, rows: int = 48, validation: int = 12, **settings: Any) -> str:
     splits = SimpleNamespace(
-        train=examples(rows), validation=examples(validation), test=[], instruction="Which colour?", system="", task="chat", labels=[]
+        train=examples(rows),
+        validation=examples(validation),
+        test=[],
+        instruction="Which colour?",
+        system="",
+        task="chat",
+        labels=[],
+        shots=(),
     )
     chosen = {"model": f"local:{tiny}", "learning_rate": 2e-2, "lora_r": 8, **settings}
     return runs.start("me", dataset_id="d", dataset_name="colours", splits=splits, settings=chosen)
@@ -156,3 +163,26 @@ def adapter_loss(model: Path, adapter: Path, rows: list[Conversation]) -> float:
             total += tuned(input_ids=torch.tensor([one.ids]), labels=torch.tensor([labels])).loss.item() * learned
         count += learned
     return total / count
+
+
+@pytest.mark.parametrize("task", ["chat", "completion"])
+def test_long_chats_and_texts_are_learnt(runs: Runs, tiny: Path, task: str) -> None:
+    said = [Message(role, f"{role} says blue") for _ in range(4) for role in ("user", "assistant")]
+    chat = Conversation((said[0],), tuple(said[1:]))
+    example = chat if task == "chat" else Conversation((), (Message("text", "the sky is blue and the sea is blue, " * 8),))
+    splits = SimpleNamespace(
+        train=[example] * 16, validation=[example] * 4, test=[], instruction="", system="", task=task, labels=[], shots=()
+    )  # fmt: skip
+    chosen = {"model": f"local:{tiny}", "learning_rate": 2e-2, "max_length": 48, "num_train_epochs": 4, "eval_steps": 4}
+    run_id = runs.start("me", dataset_id="d", dataset_name=task, splits=splits, settings=chosen)
+    wait_for(lambda: runs.get("me", run_id).finished)
+    run = runs.get("me", run_id)
+    assert run.state == "done", (run.error, run.log_tail)
+    points = runs.metrics("me", run_id)
+    assert points[-1]["eval_loss"] < 0.75 * points[0]["eval_loss"]
+    told = "16 of 16 conversations were" if task == "chat" else "16 of 16 texts were"
+    assert any(str(warning).startswith(told) for warning in run.warnings)
+    samples = runs.samples("me", run_id)
+    assert len(samples["prompts"]) == 3 and len(samples["steps"][-1]["answers"]) == 3
+    assert samples["prompts"][0]["prompt"].startswith("user says" if task == "chat" else "the sky")
+    assert runs.adapter("me", run_id).task == task

@@ -1,6 +1,7 @@
 """Reading files: every format, every habit of the programs that write them, and every way a file can be bad."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -106,9 +107,26 @@ def test_a_stray_quotation_mark_costs_no_other_row(read) -> None:
     assert "The first is line 3" in table.warnings[0]
 
 
+def test_a_file_that_ends_inside_a_cell_keeps_its_rows(read) -> None:
+    table = read('id,text\n1,"one\ntwo, three"\n2,"four\nfive, six\nseven\n')
+    assert rows(table) == [(1, "one\ntwo, three"), (2, "four\nfive, six\nseven\n")]
+    assert "line 4" in table.warnings[0]
+
+
 def test_backslash_escapes_are_understood(read) -> None:
     table = read('id,text\n1,"he said \\"hi, there\\""\n2,"plain"\n')
     assert rows(table) == [(1, 'he said "hi, there"'), (2, "plain")]
+
+
+def test_a_stray_quotation_mark_far_from_the_end_costs_no_rows(read) -> None:
+    table = read("a,b\n" + "x,y\n" * 50 + '"open\n' + "u,v\n" * 50)
+    assert table.frame.height == 101
+    assert rows(table)[-1] == ("u", "v")
+
+
+def test_both_ways_to_write_a_quotation_mark_in_one_file(read) -> None:
+    table = read('ID, Test\n1, "plain"\n2, "two "" marks"\n3, "back \\" slash"\n')
+    assert rows(table) == [(1, "plain"), (2, 'two " marks'), (3, 'back " slash')]
 
 
 def test_spaces_between_delimiter_and_quotation_mark(read) -> None:
@@ -227,7 +245,18 @@ def test_json_lines_with_broken_lines(read) -> None:
     table = read('{"q": "a", "n": 1}\n{"q": "b"\n\n{"q": "c", "n": 2}\n[1]\n', "x.jsonl")
     assert rows(table) == [("a", 1), ("c", 2)]
     assert table.dropped == {"unreadable": 2, "blank": 1}
-    assert "line 2" in table.warnings[0]
+    assert "line 2, 5" in table.warnings[0]
+
+
+def test_only_the_first_broken_lines_are_named(read) -> None:
+    table = read('{"q": "a"}\n' * 9 + "{broken\n" * 8, "x.jsonl")
+    assert "left out: 8, beginning with line 10, 11, 12, 13, 14 …" in table.warnings[0]
+
+
+def test_entries_of_a_json_list_that_are_no_rows_are_counted(read) -> None:
+    table = read('[{"q": "a"}, 7, {"q": "b"}, "x"]', "x.json")
+    assert table.dropped == {"unreadable": 2}
+    assert "left out: 2, beginning with number 2, 4" in table.warnings[0]
 
 
 def test_messages_are_kept_as_json(read) -> None:
@@ -283,11 +312,27 @@ def workbook(path: Path, **sheets: list[list[object]]) -> bytes:
 def test_workbook_sheets_and_types(read, tmp_path: Path) -> None:
     content = workbook(tmp_path / "b.xlsx", empty=[], data=[["text", "n"], ["olá", 1], ["tudo\nbem", 2.5], ["", ""]], other=[["x"], ["y"]])
     table = read(content, "really.csv")
-    assert table.read_as == {"format": "xlsx", "encoding": None, "delimiter": None, "header": True, "sheet": "data"}
+    read_as = {"format": "xlsx", "encoding": None, "delimiter": None, "header": True, "sheet": "data", "chat_format": None}
+    assert table.read_as == read_as
     assert rows(table) == [("olá", 1.0), ("tudo\nbem", 2.5)]
     assert "other" in table.warnings[0]
     assert rows(read(content, "b.xlsx", sheet="other", header=False)) == [("x",), ("y",)]
     assert "data" in refused(read, content, "b.xlsx", sheet="absent")
+
+
+def test_days_in_workbooks_are_iso_text(read, tmp_path: Path) -> None:
+    path = tmp_path / "d.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet, day, moment = (
+            book.add_worksheet(),
+            book.add_format({"num_format": "dd/mm/yyyy"}),
+            book.add_format({"num_format": "dd/mm/yy hh:mm"}),
+        )
+        sheet.write_row(0, 0, ["day", "moment"])
+        for row, hour in ((1, 0), (2, 13)):
+            sheet.write_datetime(row, 0, datetime(2024, 2, row), day)
+            sheet.write_datetime(row, 1, datetime(2024, 2, row, hour), moment)
+    assert rows(read(path.read_bytes(), "d.xlsx")) == [("2024-02-01", "2024-02-01 00:00:00"), ("2024-02-02", "2024-02-02 13:00:00")]
 
 
 def test_workbooks_that_cannot_be_read(read, tmp_path: Path) -> None:
@@ -354,9 +399,9 @@ def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
 
 def test_options_that_do_not_exist_are_listed_all_at_once(read) -> None:
     with pytest.raises(SettingsError) as caught:
-        read("a,b\n1,2\n", delimeter=";", format="docx", encoding="klingon", header="yes", delimiter="ab", sheet=3)
+        read("a,b\n1,2\n", delimeter=";", format="docx", encoding="klingon", header="yes", delimiter="ab", sheet=3, chat_format="x")
     message = str(caught.value)
-    for part in ("delimeter", "docx", "klingon", "header must", "delimiter must", "sheet must", *OPTIONS, *FORMATS):
+    for part in ("delimeter", "docx", "klingon", "header must", "delimiter must", "sheet must", "chat_format “x”", *OPTIONS, *FORMATS):
         assert part in message
 
 
@@ -366,6 +411,9 @@ def test_what_was_read_can_be_asked_for(read) -> None:
         ("a\tb\n1\t2\n", "x.tsv"),
         ('[{"a": 1, "b": 2}]', "x.json"),
         ('{"data": [{"a": 1}]}', "x.json"),
+        ("One paragraph,\nof two lines.\n\nAnother.", "x.txt"),
+        ("# Title\n\nWords.", "x.md"),
+        ('[{"prompt": "a", "completion": "b"}]', "x.json"),
     ]:
         table = read(content, name)
         again = read(content, name, **check_options(table.read_as))

@@ -1,5 +1,7 @@
 """From rows to conversations: roles, tasks, labels, what is guessed and what is refused."""
 
+import json
+
 import polars as pl
 import pytest
 
@@ -18,6 +20,7 @@ def pairs(mapped: Mapped) -> set[tuple[str, str]]:
     return {(example.prompt[-1].content, example.completion[0].content) for example in every(mapped)}
 
 
+HELLO = '[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]'
 QUESTIONS = pl.DataFrame({"Pergunta": ["Onde fica?", "Quem é?", "Quando?"], "Resposta": [" Em Manaus. ", "Ana", "Hoje"]})
 LETTERS = pl.DataFrame({"text": [f"text {number}" for number in range(20)], "label": [number % 2 for number in range(20)]})
 
@@ -115,8 +118,13 @@ def test_rows_that_lack_something_are_counted() -> None:
         ({"question": ["x", "y"], "answer": [None, None]}, {"columns": {"answer": "answer"}}, ["answer", "empty"]),
         ({"question": ["x", None], "answer": [None, "y"]}, {}, ["question", "answer", "No row"]),
         ({"question": ["x", None], "answer": ["y", "y"]}, {}, ["Only one row", "two"]),
-        ({"text": ["x", "y"]}, {}, ["only one column", "text"]),
+        ({"text": ["x", "y"]}, {"task": "instruction"}, ["only one column", "text"]),
+        ({"number": ["2024-01-01", "2024-01-02"]}, {}, ["only one column", "number"]),
         ({"messages": ["[]", "[]"]}, {}, ["messages", "conversations"]),
+        ({"messages": [HELLO, None]}, {}, ["messages", "Only one row"]),
+        ({"a": ["x", "y"], "b": ["u", "v"]}, {"task": "chat"}, ["conversations", "a, b"]),
+        ({"a": [None, None], "b": ["u", "v"]}, {"columns": {"text": "a"}}, ["a", "empty"]),
+        ({"a": ["x", "y"], "b": ["u", "v"]}, {"task": "completion", "columns": {"text": "c"}}, ["no column called c"]),
         ({"a": ["x", "y"], "b": ["u", "v"]}, {"columns": {"prompt": "nope"}}, ["nope", "a, b"]),
         ({"a": ["x", "y"], "b": ["u", "v"]}, {"columns": {"prompt": "a", "answer": "a"}}, ["same column"]),
         ({"text": ["x", "y"], "label": ["u", "u"]}, {"task": "classification"}, ["same", "u"]),
@@ -139,6 +147,7 @@ def test_all_wrong_settings_are_listed_at_once() -> None:
         "label_names": {"0": ""},
         "split": {"validation": 0.6, "test": 0.5},
         "seed": -1,
+        "few_shot": "many",
     }
     with pytest.raises(SettingsError) as caught:
         map_table(QUESTIONS, wrong)
@@ -158,6 +167,9 @@ def test_all_wrong_settings_are_listed_at_once() -> None:
         {"split": {"validation": True}},
         {"seed": 1.5},
         {"seed": True},
+        {"few_shot": -1},
+        {"few_shot": 21},
+        {"few_shot": True},
         {"columns": ["text"]},
         {"label_names": ["a"]},
         {"task": ["x"]},
@@ -170,10 +182,96 @@ def test_values_of_the_wrong_kind(settings: object) -> None:
         map_table(LETTERS, settings)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("task", ["chat", "completion"])
-def test_tasks_to_come_say_what_there_is(task: str) -> None:
-    with pytest.raises(SettingsError, match=f"the task {task} is not there yet; it can be instruction, classification"):
-        map_table(LETTERS, {"task": task})
+def talk(*said: tuple[str, str]) -> str:
+    return json.dumps([{"role": role, "content": content} for role, content in said], ensure_ascii=False)
+
+
+def test_a_chat_trains_every_answer() -> None:
+    long = talk(
+        ("system", "Be kind."), ("user", "Oi"), ("assistant", "Olá"), ("user", "Tudo bem?"), ("assistant", "Tudo!"), ("user", "Tchau")
+    )
+    frame = pl.DataFrame({"messages": [long, HELLO, talk(("user", "Alone")), "no JSON", None, talk(("assistant", "I begin"))]})
+    mapped = map_table(frame, {"system": "Help.", "split": {"validation": 0, "test": 0}})
+    assert (mapped.task, mapped.columns, mapped.guessed) == ("chat", {"messages": "messages"}, ["task", "columns.messages"])
+    assert mapped.dropped == {"no conversation": 2, "no answer": 1}
+    first, second, third = mapped.conversations.train
+    assert [(turn.role, turn.content) for turn in first.prompt] == [("system", "Be kind."), ("user", "Oi")]
+    assert [turn.role for turn in first.completion] == ["assistant", "user", "assistant"]
+    assert [turn.content for turn in second.prompt] == ["Help.", "Hi"]
+    assert ([turn.role for turn in third.prompt], third.completion[0].content) == (["system"], "I begin")
+    assert map_table(frame, mapped.settings()).conversations == mapped.conversations
+    assert Conversation.from_dict(first.to_dict()) == first
+
+
+def test_a_chat_may_have_other_columns_and_other_names() -> None:
+    frame = pl.DataFrame({"id": [1, 2], "conversa": [HELLO, talk(("customer", "Help"), ("agent", "Sure"))], "note": ["x", "y"]})
+    mapped = map_table(frame, {"task": "chat"})
+    assert mapped.columns == {"messages": "conversa"}
+    assert {one.completion[0].content for one in every(mapped)} == {"Hello", "Sure"}
+    assert map_table(frame, {"columns": {"messages": "conversa"}}).task == "chat"
+
+
+def test_same_openings_stay_in_one_part() -> None:
+    frame = pl.DataFrame({"messages": [talk(("user", f"Q{number // 2}"), ("assistant", f"A{number}")) for number in range(40)]})
+    homes: dict[str, set[str]] = {}
+    for part in ("train", "validation", "test"):
+        for one in getattr(map_table(frame).conversations, part):
+            homes.setdefault(one.prompt[0].content, set()).add(part)
+    assert len(homes) == 20 and all(len(home) == 1 for home in homes.values())
+
+
+def test_a_completion_is_the_whole_text() -> None:
+    frame = pl.DataFrame({"text": [f"Story {number}. The end." for number in range(10)] + [None, " "]})
+    mapped = map_table(frame, {"instruction": "unused", "system": "unused"})
+    assert (mapped.task, mapped.columns, mapped.system, mapped.instruction) == ("completion", {"text": "text"}, "", "")
+    assert mapped.dropped == {"no text": 2}
+    one = mapped.conversations.train[0]
+    assert (one.prompt, one.completion[0].role, one.completion[0].content) == ((), "text", "Story 0. The end.")
+    assert sum(mapped.rows.values()) == 10
+    assert map_table(frame, mapped.settings()).conversations == mapped.conversations
+
+
+def test_shots_are_earlier_turns_from_training_only() -> None:
+    frame = pl.DataFrame({"question": [f"q{number}" for number in range(60)], "answer": [f"a{number}" for number in range(60)]})
+    mapped = map_table(frame, {"few_shot": 2, "system": "Be brief.", "instruction": "Answer."})
+    shots = mapped.conversations.shots
+    assert [turn.role for turn in shots] == ["user", "assistant"] * 2
+    trained = {one.prompt[-1].content for one in mapped.conversations.train}
+    assert {shots[0].content, shots[2].content} <= trained
+    for one in every(mapped):
+        assert one.prompt[0].role == "system"
+        assert one.prompt[-1].content not in [turn.content for turn in one.prompt[:-1]], "an example must not show its own answer"
+        assert len(one.prompt) == 6
+        if one.prompt[-1].content not in (shots[0].content, shots[2].content):
+            assert one.prompt[1:-1] == shots
+    assert mapped.settings()["few_shot"] == 2
+    assert map_table(frame, mapped.settings()).conversations == mapped.conversations
+    assert map_table(frame, {"few_shot": 2, "seed": 1}).conversations.shots != shots
+    assert map_table(frame).conversations.shots == ()
+
+
+def test_shots_of_a_classification_show_different_labels() -> None:
+    frame = pl.DataFrame(
+        {"text": [f"text {number}" for number in range(60)], "label": [("a", "b", "c")[number % 3] for number in range(60)]}
+    )
+    mapped = map_table(frame, {"few_shot": 3, "label_names": {"a": "first"}})
+    assert sorted(turn.content for turn in mapped.conversations.shots if turn.role == "assistant") == ["b", "c", "first"]
+    assert all(turn.content.startswith(mapped.instruction) for turn in mapped.conversations.shots if turn.role == "user")
+
+
+def test_more_shots_than_there_are_examples() -> None:
+    mapped = map_table(QUESTIONS, {"few_shot": 20, "split": {"validation": 0, "test": 0}})
+    assert any("not enough examples" in warning for warning in mapped.warnings)
+    assert len(mapped.conversations.shots) == 6 and all(len(one.prompt) == 5 for one in every(mapped))
+    assert any("left out" in warning for warning in map_table(pl.DataFrame({"text": ["a b", "c d"]}), {"few_shot": 1}).warnings)
+
+
+def test_dialogues_and_lists_of_summaries_become_text() -> None:
+    turns = json.dumps([{"role": "customer", "text": "It broke."}, {"role": "agent", "text": "Sorry."}])
+    frame = pl.DataFrame({"conversa": [turns, turns.replace("broke", "burnt")], "resumos": ['["Broken.", "It is broken."]', '["Burnt."]']})
+    mapped = map_table(frame, {"instruction": ""})
+    assert (mapped.task, mapped.columns) == ("summarization", {"prompt": "conversa", "answer": "resumos"})
+    assert pairs(mapped) == {("customer: It broke.\nagent: Sorry.", "Broken."), ("customer: It burnt.\nagent: Sorry.", "Burnt.")}
 
 
 @pytest.mark.parametrize(
@@ -188,6 +286,16 @@ def test_tasks_to_come_say_what_there_is(task: str) -> None:
         ({"question": "long", "query": "longer", "db_id": "few"}, "question", "query", "instruction"),
         ({"Prompt": "long", "Completion": "longer"}, "Prompt", "Completion", "instruction"),
         ({"resumo": "long", "documento": "longer"}, "documento", "resumo", "summarization"),
+        ({"título": "long", "descrição": "longer", "url": "row"}, "título", "descrição", "instruction"),
+        ({"product_name": "long", "price": "row", "product_description": "longer"}, "product_name", "product_description", "instruction"),
+        ({"title": "long", "content": "longer", "category": "few"}, "content", "category", "classification"),
+        ({"title": "long", "content": "longer", "sub category": "few"}, "title", "content", "instruction"),
+        ({"title": "long", "body": "longer", "answer": "longer"}, "body", "answer", "instruction"),
+        ({"citação": "longer", "autor": "long", "tags": "few"}, "citação", "autor", "instruction"),
+        ({"texto": "long", "rótulo": "few", "id": "row"}, "texto", "rótulo", "classification"),
+        ({"conversa": "longer", "resumo": "long"}, "conversa", "resumo", "summarization"),
+        ({"prompt": "long", "rejected": "longer", "chosen": "longer"}, "prompt", "chosen", "instruction"),
+        ({"question": "long", "sql": "longer", "context": "few"}, "question", "sql", "instruction"),
         ({"same": "same", "questionText": "long", "answerText": "longer"}, "questionText", "answerText", "instruction"),
     ],
 )

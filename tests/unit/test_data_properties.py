@@ -1,9 +1,12 @@
 """What must hold for every table: it is read back as it was written, and every row goes where it should and nowhere else."""
 
 import csv
+import gzip
 import io
 import json
+import re
 import tempfile
+import zipfile
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 from playground.data.delimited import find_dialect
 from playground.data.formats import read_table
 from playground.data.mapping import map_table
+from playground.data.prose import paragraphs
 from playground.data.split import split_rows
 from playground.data.table import NOT_AVAILABLE, unique_names, written
 from playground.errors import PlaygroundError
@@ -62,6 +66,85 @@ def test_what_is_written_is_read(grid: list[list[str]], delimiter: str, newline:
     table = read_bytes(text.getvalue().encode(encoding), "x.csv", delimiter=delimiter, header=True, **options)
     assert table.frame.columns == NAMES[: len(grid[0])]
     check_rows(table, grid)
+
+
+SOUTH = "abcXYZ 019.,;|\t\"'éçã-_#\n"  # what every one of the encodings below can write
+
+
+@quick
+@given(
+    grid=st.integers(2, 4).flatmap(
+        lambda width: st.lists(st.lists(st.text(alphabet=SOUTH, max_size=12), min_size=width, max_size=width), min_size=1, max_size=8)
+    ),
+    delimiter=st.sampled_from(",;\t|"),
+    newline=st.sampled_from(["\n", "\r\n"]),
+    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC]),
+    encoding=st.sampled_from(
+        ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "cp1252", "mac-roman", "cp850"]
+    ),
+    packed=st.sampled_from(["", "gzip", "zip"]),
+)
+def test_every_dialect_in_every_encoding(
+    grid: list[list[str]], delimiter: str, newline: str, quoting: int, encoding: str, packed: str
+) -> None:
+    assume(any(cell.strip() for row in grid for cell in row))
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=newline, quoting=quoting)  # type: ignore[arg-type]
+    writer.writerows([NAMES[: len(grid[0])], *grid])
+    content = text.getvalue().encode(encoding)
+    options = {} if encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32") else {"encoding": encoding}
+    if packed == "gzip":
+        content = gzip.compress(content)
+    elif packed == "zip":
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as members:
+            members.writestr("inside.csv", content)
+        content = archive.getvalue()
+    table = read_bytes(content, "x.csv", delimiter=delimiter, header=True, **options)
+    assert table.frame.columns == NAMES[: len(grid[0])]
+    check_rows(table, grid)
+
+
+plain_words = st.text(alphabet="abcdefgh ", min_size=1, max_size=8).map(lambda word: "é" + word.strip())
+
+
+@quick
+@given(
+    grid=st.lists(st.lists(plain_words, min_size=3, max_size=3), min_size=3, max_size=12),
+    delimiter=st.sampled_from(",;\t|"),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"]),
+    name=st.sampled_from(["x.csv", "x.txt", "x"]),
+)
+def test_plain_tables_need_no_options(grid: list[list[str]], delimiter: str, encoding: str, name: str) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=delimiter).writerows([["pergunta", "resposta", "nota"], *grid])
+    table = read_bytes(text.getvalue().encode(encoding), name)
+    assert table.frame.columns == ["pergunta", "resposta", "nota"]
+    check_rows(table, grid)
+
+
+@quick
+@given(st.lists(st.text(alphabet="abc é.\n", min_size=1, max_size=30).filter(lambda text: text.strip() and "\n\n" not in text), max_size=6))
+def test_paragraphs_come_back(parts: list[str]) -> None:
+    wanted = [" ".join(part.split()) for part in parts]
+    assume(len(wanted) > 1 and not any("\n" in part.strip("\n") and not part.strip() for part in parts))
+    text = "\n\n\n".join(part.strip() for part in parts)
+    assert [" ".join(row.split()) for row in paragraphs(text)] == [
+        " ".join(piece.split()) for part in parts for piece in re.split(r"\n\s*\n", part.strip())
+    ]
+
+
+@quick
+@given(st.binary(max_size=300), st.sampled_from(["x.zip", "x.gz"]), st.integers(0, 400))
+def test_broken_archives_are_a_table_or_a_sentence(content: bytes, name: str, cut: int) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as members:
+        members.writestr("inside.csv", content)
+    packed = (archive.getvalue() if name == "x.zip" else gzip.compress(content))[: cut or None]
+    try:
+        read_bytes(packed, name)
+    except PlaygroundError as error:
+        assert name in str(error)
 
 
 words = st.text(alphabet="abc é\"'.\n", max_size=10)

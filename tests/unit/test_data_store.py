@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playground import workspace as workspace_module
+from playground.data import folder, versions
 from playground.data import store as store_module
 from playground.data.store import NAME_CHARACTERS, DatasetStore, clean_name
 from playground.errors import FileUnreadable, MappingError, NotFound, Sentence, SettingsError, StorageFull
@@ -61,7 +62,7 @@ def test_an_import_reports_and_stays(store: DatasetStore, upload: Path, workspac
         {"name": "text", "type": "text", "missing": 0, "unique": 40, "example": "message number 0"},
         {"name": "label", "type": "text", "missing": 0, "unique": 2, "example": "ham"},
     ]
-    assert report["read_as"] == {"format": "csv", "encoding": "utf-8", "delimiter": ",", "header": True, "sheet": None}
+    assert report["read_as"] == {"format": "csv", "encoding": "utf-8", "delimiter": ",", "header": True, "sheet": None, "chat_format": None}
     assert (report["dropped"], report["warnings"], report["mapping"]) == ({}, [], None)
     json.dumps(report)
     upload.unlink()
@@ -202,7 +203,8 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(
     if where == "copy":
         monkeypatch.setattr(store_module.shutil, "copyfile", full)
     monkeypatch.setattr(workspace_module, "write_bytes", write_bytes)
-    monkeypatch.setattr(store_module, "write_bytes", write_bytes)
+    monkeypatch.setattr(folder, "write_bytes", write_bytes)
+    monkeypatch.setattr(versions, "write_bytes", write_bytes)
     with pytest.raises(StorageFull, match="disk is full"):
         store.import_file("me", upload)
     assert left_on_disk(store) == []

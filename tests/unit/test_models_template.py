@@ -14,6 +14,7 @@ from playground.errors import ModelUnavailable, PromptError
 from playground.messages import Conversation, Message, conversation
 from playground.models import template
 from playground.models.catalog import ModelRef
+from playground.models.formats import format_of, turns_of
 from playground.models.template import encode, encode_many, end_ids, load_tokenizer, pieces, plain_template
 from tests.helpers import CHATML, make_tiny_model, make_tokenizer
 
@@ -57,9 +58,9 @@ def chats(draw, content) -> Conversation:  # type: ignore[no-untyped-def]
 @given(chats(ORDINARY), st.booleans())
 @example(Conversation((Message("user", "x"),), (Message("assistant", "\n\nx"),)), False)
 def test_the_quick_and_the_careful_way_agree_on_ordinary_text(tokenizer, chat: Conversation, generation: bool) -> None:
-    form = template._format(tokenizer)
-    prompt = template._turns(chat.prompt)
-    whole = prompt + template._turns(chat.completion) if chat.completion and not generation else []
+    form = format_of(tokenizer)
+    prompt = turns_of(chat.prompt)
+    whole = prompt + turns_of(chat.completion) if chat.completion and not generation else []
     careful = template._encode_slowly(tokenizer, form, prompt, whole, generation or bool(whole))
     quick = encode(tokenizer, chat, generation=generation)
     assert tokenizer.decode(quick.ids) == tokenizer.decode(careful.ids)

@@ -1,12 +1,17 @@
 """What takes two rooms: presets that suit the data, names that follow the groups."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from playground.errors import PromptError
+from playground.messages import Message, conversation
 from playground.services import Services
 from playground.settings import Settings
+from playground.workspace import write_json
 
 
 @pytest.fixture
@@ -60,3 +65,79 @@ def test_looking_again_writes_nothing(services: Services, tmp_path: Path) -> Non
     before = history.read_bytes()
     services.datasets.map("me", dataset, services.datasets.info("me", dataset)["mapping"])
     assert history.read_bytes() == before
+
+
+def learnt(services: Services, dataset: str) -> str:
+    """A run that has ended, with a folder where its adapter would be."""
+    run = services.start_run("me", dataset)
+    folder = services.workspace.find("runs", run, "me")
+    (folder / "adapter").mkdir()
+    write_json(folder / "manifest.json", {"adapter": {"sha256": "ab"}})
+    write_json(folder / "status.json", {"state": "done"})
+    return run
+
+
+def asked(services: Services, monkeypatch: pytest.MonkeyPatch, prompt: Any, run: str, settings: dict[str, Any] | None = None) -> Any:
+    """What the panes read; both alike."""
+    seen: list[Any] = []
+    monkeypatch.setattr(services.host, "stream", lambda panes, generation: iter(seen.append(panes) or [{}]))
+    list(services.compare("me", prompt, run, settings))
+    base, tuned = seen[0]
+    services.host._check(base.conversation)
+    assert base.conversation == tuned.conversation and base.adapter is None and tuned.adapter
+    return base.conversation
+
+
+def imported(services: Services, path: Path, rows: list[dict[str, Any]], settings: dict[str, Any]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    dataset = services.datasets.import_file("me", path, path.name)["dataset_id"]
+    report = services.map_dataset("me", dataset, settings)
+    assert report["few_shot"] == settings.get("few_shot", 0) and report["tokens"]["max"] > 0
+    return dataset
+
+
+def test_earlier_turns_of_a_run_stand_before_every_question(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"question": f"What is {n}?", "answer": f"It is {n}."} for n in range(40)]
+    dataset = imported(services, tmp_path / "pairs.jsonl", rows, {"few_shot": 2, "system": "Be kind.", "instruction": "Answer."})
+    shots = services.datasets.splits("me", dataset).shots
+    run = learnt(services, dataset)
+    assert len(shots) == 4
+    assert asked(services, monkeypatch, "Hm?", run) == conversation("Answer.\n\nHm?", system="Be kind.", earlier=shots)
+    assert asked(services, monkeypatch, "Hm?", run, {"system": ""}) == conversation("Answer.\n\nHm?", earlier=shots)
+    assert asked(services, monkeypatch, "Hm?", run, {"use_template": False}) == conversation("Hm?")
+    found = services.examples("me", run)
+    assert len(found) == 4 and all({"question": shown, "answer": answer} in rows for shown, answer in found)
+    text = "".join(piece for piece, _ in services.read_example("me", dataset, 0).pieces)
+    assert sum(turn.content in text for turn in shots) >= 2, "those of the example itself are left out"
+
+
+def test_a_run_that_learnt_texts_goes_on_with_one(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"text": f"Once upon a time, in the year {n}, there lived a king."} for n in range(40)]
+    dataset = imported(services, tmp_path / "tales.jsonl", rows, {"task": "completion"})
+    reading = services.read_example("me", dataset, 0)
+    assert [trained for _, trained in reading.pieces] == [True] and reading.pieces[0][0].startswith("Once upon")
+    run = learnt(services, dataset)
+    read = asked(services, monkeypatch, "Once upon", run, {"system": "Be kind."})
+    assert read.prompt == (Message("text", "Once upon"),) and not read.completion
+    assert asked(services, monkeypatch, "Hi", run, {"use_template": False}) == conversation("Hi")
+    assert asked(services, monkeypatch, [{"role": "text", "content": "It"}], run).prompt == (Message("text", "It"),)
+    with pytest.raises(PromptError):
+        asked(services, monkeypatch, [{"role": "text", "content": "It"}, {"role": "user", "content": "x"}], run)
+    with pytest.raises(PromptError):
+        asked(services, monkeypatch, [{"role": "text", "content": " "}], run)
+    for shown, rest in services.examples("me", run):
+        assert {"text": f"{shown} {rest}"} in rows
+
+
+def test_a_run_that_learnt_chats_is_asked_their_last_question(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def talk(n: int) -> list[dict[str, str]]:
+        said = (("user", f"Hi {n}"), ("assistant", "Hello"), ("user", f"And {n}?"), ("assistant", f"Fine {n}"))
+        return [{"role": role, "content": content} for role, content in said]
+
+    dataset = imported(services, tmp_path / "talks.jsonl", [{"messages": talk(n)} for n in range(40)], {"system": "Be kind."})
+    pieces = services.read_example("me", dataset, 0).pieces
+    assert next(text for text, trained in pieces if trained) == "Hello<|im_end|>" and len(pieces) == 4
+    run = learnt(services, dataset)
+    found = services.examples("me", run)
+    assert found and all(shown == answer.replace("Fine", "And") + "?" for shown, answer in found)
+    assert asked(services, monkeypatch, "Hi", run) == conversation("Hi", system="Be kind.")

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from playground.errors import InputError, NotFound, SettingsError, WrongState
-from playground.messages import conversation
+from playground.messages import Message, conversation
 from playground.models.catalog import ModelRef
 from playground.settings import PROJECT, Limits
 from playground.training import record
@@ -94,7 +94,9 @@ def make_runs(workspace: Workspace, tmp_path: Path) -> Iterator[Make]:
 
 def start(runs: Runs, owner: str = "me", **settings: Any) -> str:
     rows = [conversation("How are you?", "Fine.", "Be kind.")] * 9
-    splits = SimpleNamespace(train=rows, validation=rows[:2], test=[], instruction="Ask", system="Be kind.", task="chat", labels=["a"])
+    shots = (Message("user", "Hi"), Message("assistant", "Hello"))
+    said = {"instruction": "Ask", "system": "Be kind.", "task": "chat", "labels": ["a"], "shots": shots}
+    splits = SimpleNamespace(train=rows, validation=rows[:2], test=[], **said)
     return runs.start(owner, dataset_id="d1", dataset_name="letters", splits=splits, settings=settings)
 
 
@@ -120,6 +122,11 @@ def test_a_run_takes_its_data_along_and_reaches_its_end(make_runs: Make, workspa
     assert json.loads(json.dumps(run.to_dict()))["reasons"]["learning_rate"].endswith(".")
     ref = runs.adapter("me", run_id)
     assert (ref.sha256, ref.quantised, ref.system, ref.instruction) == ("ab", True, "Be kind.", "Ask")
+    assert (ref.task, ref.shots) == ("chat", (Message("user", "Hi"), Message("assistant", "Hello")))
+    asked = json.loads((folder / "config.json").read_text())
+    write_json(folder / "config.json", {key: value for key, value in asked.items() if key not in ("task", "shots")})
+    old = runs.adapter("me", run_id)
+    assert (old.task, old.shots) == ("instruction", ()), "a run from before there were other tasks and examples"
 
 
 def test_one_at_a_time_in_the_order_of_asking(make_runs: Make) -> None:

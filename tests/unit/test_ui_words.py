@@ -195,7 +195,7 @@ def test_mapping_controls_become_settings() -> None:
     import pandas as pd
 
     names = pd.DataFrame([["0", "sadness"], ["1", "  "]])
-    settings = chosen_settings("classification", "text", "label", "", names, "", "", 0.2, 0, 7)
+    settings = chosen_settings("classification", "text", "label", None, "", names, "", "", 0.2, 0, 7, 0)
     assert settings["columns"] == {"prompt": "text", "answer": "label", "context": None}
     assert settings["label_names"] == {"0": "sadness", "1": "1"}
     assert (settings["split"], settings["seed"]) == ({"validation": 0.2, "test": 0.0}, 7)

@@ -60,9 +60,7 @@ _FRAMES: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 _SPEAKER = re.compile(r'"([^"]{8,90}?)[,.!?]?" (?:said|cried|asked|answered|replied) (the \w+(?: \w+)?|[A-Z]\w+)(?=[,.;:])')
-_REASON = re.compile(
-    r"^([A-Z][^.;:]{12,90}?),? (?:because|for|since|as) ((?:he|she|it|they|the|there|his|her|we|you|I) [^.;:]{6,120})[.;]"
-)
+_REASON = re.compile(r"^([A-Z][^.;:]{12,90}?),? (?:because|for|since|as) ((?:he|she|it|they|the|there|his|her|we|you|I) [^.;:]{6,120})[.;]")
 _WORDS = re.compile(r"[^\W\d_]{4,}")
 _ENDS = re.compile(r"(?<=[.!?]) (?=[A-ZÀ-Ú])")
 

@@ -10,19 +10,21 @@ import gradio as gr
 
 from playground.errors import PlaygroundError
 from playground.ui.errors import Visitor
-from playground.ui.formatting import column_rows, plain, shorten, understood
+from playground.ui.formatting import column_rows, plain, understood
 from playground.ui.i18n import DEFAULT
 from playground.ui.page import Page
-from playground.ui.tabs import mapping
+from playground.ui.tabs import doctor, mapping, reading, rows
 
-PAGE_ROWS = 20
 COLUMN_WIDTHS = ["24%", "12%", "14%", "16%", "34%"]
-FILE_TYPES = [".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".xls", ".ods"]
+FILE_TYPES = [".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".xls", ".ods", ".md", ".zip", ".gz", ".bz2"]
 
 
 @dataclass(frozen=True)
 class DatasetTab:
+    """`changed`: events after which the chosen dataset has another version."""
+
     tab: gr.Tab
+    changed: list[Any]
 
 
 def build(page: Page) -> DatasetTab:
@@ -46,17 +48,14 @@ def build(page: Page) -> DatasetTab:
                         delete = gr.Button(label("dataset.delete"), size="sm", variant="secondary")
                         sure = gr.Button(label("dataset.delete_sure"), size="sm", variant="stop", visible=False)
                 summary = gr.Markdown(elem_id="understood")
-                rows = gr.Dataframe(label=label("dataset.rows"), interactive=False, wrap=True, max_height=330, elem_id="rows")
-                with gr.Row():
-                    earlier = gr.Button(label("dataset.previous"), size="sm")
-                    shown = gr.Markdown(elem_classes="centre")
-                    later = gr.Button(label("dataset.next"), size="sm")
+                options = reading.build(page)
+                table = rows.build(page)
                 columns = gr.Dataframe(
                     label=label("dataset.columns"), interactive=False, wrap=True, elem_id="columns", column_widths=COLUMN_WIDTHS
                 )
+                health = doctor.build(page)
         with gr.Column(scale=5, min_width=340, visible=False) as right:
             panel = mapping.build(page)
-        offset = gr.State(0)  # inside the tab: anything else directly under Tabs would be counted as one
 
     def open_dataset(visitor: Visitor, dataset_id: str | None) -> list[Any]:
         say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
@@ -64,7 +63,7 @@ def build(page: Page) -> DatasetTab:
         info = services.dataset(visitor.owner, dataset_id)
         if info is None:
             hidden = gr.update(visible=False)
-            return [gr.update(visible=True), hidden, hidden, gr.update(choices=choices, value=None), "", None, None, 0, "", hidden]
+            return [gr.update(visible=True), hidden, hidden, gr.update(choices=choices, value=None), "", None, hidden]
         heads = [say(f"dataset.col_{key}") for key in ("name", "type", "missing", "unique", "example")]
         return [
             gr.update(visible=False),
@@ -72,32 +71,9 @@ def build(page: Page) -> DatasetTab:
             gr.update(visible=True),
             gr.update(choices=choices, value=dataset_id),
             understood(info, say, translate),
-            _rows(visitor, dataset_id, 0)[0],
             gr.Dataframe(column_rows(info["columns"], say, translate), headers=heads),
-            0,
-            _rows(visitor, dataset_id, 0)[2],
             gr.update(visible=False),
         ]
-
-    def _rows(visitor: Visitor, dataset_id: str | None, start: int) -> tuple[Any, int, str]:
-        if not dataset_id:
-            return None, 0, ""
-        page_of_rows = services.datasets.preview(visitor.owner, dataset_id, max(0, start), PAGE_ROWS)
-        table = [[shorten(cell) for cell in row] for row in page_of_rows["rows"]]
-        last = min(start + PAGE_ROWS, page_of_rows["total"])
-        say = page.say_in(visitor.language)
-        return (
-            gr.Dataframe(table, headers=page_of_rows["columns"], column_widths=widths(len(page_of_rows["columns"]))),
-            max(0, start),
-            say("dataset.showing", first=min(start + 1, last), last=last, total=page_of_rows["total"]),
-        )
-
-    def turn(by: int) -> Any:
-        def turn_page(visitor: Visitor, dataset_id: str | None, start: int) -> tuple[Any, int, str]:
-            total = services.datasets.info(visitor.owner, dataset_id)["rows"] if dataset_id else 0
-            return _rows(visitor, dataset_id, max(0, min(start + by, (total - 1) // PAGE_ROWS * PAGE_ROWS)))
-
-        return turn_page
 
     def bring(visitor: Visitor, path: str | None, current: str | None) -> tuple[Any, Any, Any]:
         """A failed import says so in place and leaves what was open before."""
@@ -130,31 +106,28 @@ def build(page: Page) -> DatasetTab:
     choice.input(lambda chosen: chosen, choice, page.dataset_id, api_visibility="private", show_progress="hidden")
     delete.click(lambda: gr.update(visible=True), None, sure, api_visibility="private", show_progress="hidden")
     sure.click(on(remove), [page.owner, page.dataset_id], [page.dataset_id, sure], api_visibility="private")
-    outputs = [empty, loaded, right, choice, summary, rows, columns, offset, shown, sure]
-    opened = page.dataset_id.change(
-        on(open_dataset), [page.owner, page.dataset_id], outputs, api_visibility="private", show_progress="hidden", concurrency_limit=None
-    )
-    opened.then(
-        on(panel.open),
-        [page.owner, page.dataset_id],
-        panel.outputs,
-        api_visibility="private",
-        show_progress="minimal",
-        show_progress_on=panel.example,
-    )
-    for button, by in ((earlier, -PAGE_ROWS), (later, PAGE_ROWS)):
-        button.click(
-            on(turn(by)), [page.owner, page.dataset_id, offset], [rows, offset, shown], api_visibility="private", show_progress="hidden"
-        )
-    return DatasetTab(tab)
+    about = [empty, loaded, right, choice, summary, columns, sure]
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+
+    def show(event: Any, same: bool) -> None:
+        """After an event, fill the tab: what is quick first. The `same` dataset keeps its page of rows and its search."""
+        place = [table.offset, table.search] if same else []
+        fill = table.open if same else lambda visitor, dataset_id: table.open(visitor, dataset_id, 0, "")
+        filled = event.then(on(open_dataset), [page.owner, page.dataset_id], about, **quiet)
+        filled = filled.then(on(fill), [page.owner, page.dataset_id, *place], table.outputs, **quiet)
+        filled = filled.then(on(options.open), [page.owner, page.dataset_id], options.outputs, **quiet)
+        seen: dict[str, Any] = {**quiet, "show_progress": "minimal"}
+        filled = filled.then(on(panel.open), [page.owner, page.dataset_id], panel.outputs, **seen, show_progress_on=panel.example)
+        filled.then(on(health.open), [page.owner, page.dataset_id], health.outputs, **seen, show_progress_on=health.shown)
+
+    show(page.dataset_id.change(lambda: "", None, table.search, **quiet), same=False)
+    changed = [*table.changed, *health.changed, *options.changed]
+    for event in changed:
+        show(event, same=True)
+    return DatasetTab(tab, changed)
 
 
 def sample_name(page: Page, name: str) -> Any:
     """A sample's name, in the visitor's language where the locale files know it."""
     known = {text: key for key, text in page.texts.locales[DEFAULT].items() if key.startswith("sample.")}
     return page.label(known[name]) if name in known else name
-
-
-def widths(columns: int) -> list[str]:
-    """Equal shares while that leaves room to read; then a fixed width, and the table scrolls sideways."""
-    return [f"{100 // columns}%"] * columns if 0 < columns <= 5 else ["180px"] * columns

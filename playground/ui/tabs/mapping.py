@@ -9,13 +9,16 @@ from typing import Any
 import gradio as gr
 
 from playground.errors import PlaygroundError
+from playground.ui import bars
 from playground.ui.errors import Visitor
 from playground.ui.formatting import mapping_notes, plain
 from playground.ui.page import Page
 from playground.ui.theme import TUNED
 
 MOST_GROUPS = 200  # groups that a person may want to rename one by one
-TASKS = ("instruction", "classification", "summarization")
+TASKS = ("instruction", "classification", "summarization", "completion", "chat")
+WHOLE = {"chat": "messages", "completion": "text"}  # tasks whose examples stand in one column, and the role of that column
+MOST_SHOTS = 5
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,9 @@ def build(page: Page) -> MappingPanel:
     with gr.Row():
         prompt = gr.Dropdown(label=label("mapping.prompt"), info=label("mapping.prompt_info"), min_width=150, elem_id="prompt-column")
         answer = gr.Dropdown(label=label("mapping.answer"), info=label("mapping.answer_info"), min_width=150, elem_id="answer-column")
+        whole = gr.Dropdown(
+            label=label("mapping.whole"), info=label("mapping.whole_info"), min_width=150, visible=False, elem_id="whole-column"
+        )
     names = gr.Dataframe(
         label=label("mapping.labels"),
         interactive=True,
@@ -59,6 +65,7 @@ def build(page: Page) -> MappingPanel:
         gr.Markdown(label("mapping.example_info"), elem_classes="hint")
         another = gr.Button(label("mapping.another"), size="sm", min_width=140)
     notes = gr.Markdown(elem_id="mapping-notes")
+    chart = gr.HTML(elem_id="mapping-chart")
     with gr.Accordion(label("mapping.more"), open=False):
         context = gr.Dropdown(label=label("mapping.context"), info=label("mapping.context_info"))
         instruction = gr.Textbox(label=label("mapping.instruction"), info=label("mapping.instruction_info"), lines=2)
@@ -67,10 +74,11 @@ def build(page: Page) -> MappingPanel:
             validation = gr.Slider(0, 0.5, 0.1, step=0.05, label=label("mapping.validation"), info=label("mapping.validation_info"))
             test = gr.Slider(0, 0.5, 0.1, step=0.05, label=label("mapping.test"), info=label("mapping.test_info"))
             seed = gr.Number(42, precision=0, label=label("mapping.seed"), info=label("mapping.seed_info"))
+        shots = gr.Slider(0, MOST_SHOTS, 0, step=1, label=label("mapping.shots"), info=label("mapping.shots_info"), elem_id="few-shot")
     position = gr.State(0)
 
-    controls = [task, prompt, answer, context, names, instruction, system, validation, test, seed]
-    results = [example, notes, failed, position]
+    controls = [task, prompt, answer, whole, context, names, instruction, system, validation, test, seed, shots]
+    results = [example, notes, chart, failed, position]
 
     def pieces(shown: list[Any]) -> list[tuple[str, str | None]]:
         return [(text, "learnt" if trained else None) for text, trained in shown]
@@ -80,9 +88,13 @@ def build(page: Page) -> MappingPanel:
             report = services.map_dataset(visitor.owner, dataset_id, settings)
         except PlaygroundError as error:
             sentence = plain(page.texts.sentence(error.sentence, visitor.language))
-            return None, [None, "", gr.update(value=f"**{sentence}**", visible=True), 0]
+            return None, [None, "", "", gr.update(value=f"**{sentence}**", visible=True), 0]
         say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
-        return report, [pieces(report["example"]["pieces"]), mapping_notes(report, say, translate), gr.update(visible=False), 0]
+        tokens = report["tokens"]
+        drawn = bars.lengths(tokens["histogram"], tokens["window"], say)
+        drawn += bars.groups(list(report["labels"].items()), say)
+        shown = mapping_notes(report, say, translate)
+        return report, [pieces(report["example"]["pieces"]), shown, drawn, gr.update(visible=False), 0]
 
     def open_mapping(visitor: Visitor, dataset_id: str | None) -> list[Any]:
         """Fill every control from the saved mapping, or from a guess."""
@@ -93,14 +105,16 @@ def build(page: Page) -> MappingPanel:
         columns = [c["name"] for c in info["columns"]]
         none = page.texts.say("mapping.none", visitor.language)
         if report is None:
-            choice = gr.update(choices=columns, value=None)
             extra = gr.update(choices=[(none, ""), *columns], value="")
-            return [gr.update(value="instruction"), choice, choice, extra, gr.Dataframe(visible=False), "", "", 0.1, 0.1, 42, *shown]
-        chosen, split = report["columns"], report["split"]
+            pair = [gr.update(choices=columns, value=None, visible=True)] * 2
+            hidden = gr.update(choices=columns, value=None, visible=False)
+            return [gr.update(value="instruction"), *pair, hidden, extra, gr.Dataframe(visible=False), "", "", 0.1, 0.1, 42, 0, *shown]
+        chosen, split, one = report["columns"], report["split"], report["task"] in WHOLE
         return [
             report["task"],
-            gr.update(choices=columns, value=chosen.get("prompt")),
-            gr.update(choices=columns, value=chosen.get("answer")),
+            gr.update(choices=columns, value=chosen.get("prompt"), visible=not one),
+            gr.update(choices=columns, value=chosen.get("answer"), visible=not one),
+            gr.update(choices=columns, value=chosen.get(WHOLE.get(report["task"], "")), visible=one),
             gr.update(choices=[(none, ""), *columns], value=chosen.get("context") or ""),
             label_table(visitor, report),
             report["instruction"],
@@ -108,6 +122,7 @@ def build(page: Page) -> MappingPanel:
             split["validation"],
             split["test"],
             report["seed"],
+            report.get("few_shot", 0),
             *shown,
         ]
 
@@ -120,7 +135,7 @@ def build(page: Page) -> MappingPanel:
     def choose(visitor: Visitor, dataset_id: str | None, *values: Any) -> list[Any]:
         """Save what was chosen. A new task or answer column means new groups and a new instruction, so those are guessed afresh."""
         if not dataset_id:
-            return [gr.skip()] * (3 + len(results))
+            return [gr.skip()] * (6 + len(results))
         settings = chosen_settings(*values)
         former = services.datasets.info(visitor.owner, dataset_id).get("mapping") or {}
         columns = former.get("columns", {})
@@ -129,9 +144,19 @@ def build(page: Page) -> MappingPanel:
         elif settings["instruction"] == former.get("instruction") and settings["label_names"] != former.get("label_names"):
             settings.pop("instruction")  # it names the groups, and those have new names
         report, shown = result(visitor, dataset_id, settings)
+        one = settings["task"] in WHOLE
         if report is None:
-            return [gr.skip(), gr.skip(), gr.skip(), *shown]
-        return [report["columns"].get("context") or "", label_table(visitor, report), report["instruction"], *shown]
+            return [gr.update(visible=not one)] * 2 + [gr.update(visible=one), gr.skip(), gr.skip(), gr.skip(), *shown]
+        chosen = report["columns"]
+        return [
+            gr.update(value=chosen.get("prompt"), visible=not one),
+            gr.update(value=chosen.get("answer"), visible=not one),
+            gr.update(value=chosen.get(WHOLE.get(report["task"], "")), visible=one),
+            chosen.get("context") or "",
+            label_table(visitor, report),
+            report["instruction"],
+            *shown,
+        ]
 
     def show_another(visitor: Visitor, dataset_id: str | None, number: int) -> tuple[Any, int]:
         if not dataset_id:
@@ -139,15 +164,17 @@ def build(page: Page) -> MappingPanel:
         reading = services.read_example(visitor.owner, dataset_id, number + 1)
         return pieces(reading.pieces), number + 1
 
-    changes = [c.input for c in (task, prompt, answer, context, names)]
+    changes = [c.input for c in (task, prompt, answer, whole, context, names)]
     changes += (
-        [c.submit for c in (instruction, system, seed)] + [c.blur for c in (instruction, system, seed)] + [validation.release, test.release]
+        [c.submit for c in (instruction, system, seed)]
+        + [c.blur for c in (instruction, system, seed)]
+        + [validation.release, test.release, shots.release]
     )
     gr.on(
         changes,
         on(choose),
         [page.owner, page.dataset_id, *controls],
-        [context, names, instruction, *results],
+        [prompt, answer, whole, context, names, instruction, *results],
         **quiet,
         trigger_mode="always_last",
     )
@@ -159,6 +186,7 @@ def chosen_settings(
     task: str | None,
     prompt: str | None,
     answer: str | None,
+    whole: str | None,
     context: str | None,
     names: Any,
     instruction: str,
@@ -166,16 +194,19 @@ def chosen_settings(
     validation: float,
     test: float,
     seed: float | None,
+    shots: float | None,
 ) -> dict[str, Any]:
     """The settings of `/map_dataset` that the controls stand for; `names` is a pandas table of two columns."""
-    columns = {"prompt": prompt, "answer": answer, "context": context}
+    task = task or "instruction"
+    columns = {WHOLE[task]: whole} if task in WHOLE else {"prompt": prompt, "answer": answer, "context": context}
     pairs = names.iloc[:, :2].values.tolist() if names is not None and names.shape[1] >= 2 and task == "classification" else []
     return {
-        "task": task or "instruction",
+        "task": task,
         "columns": {role: column or None for role, column in columns.items() if column or role == "context"},
         "label_names": {str(value): str(name).strip() or str(value) for value, name in pairs if str(value).strip()},
         "instruction": instruction or "",
         "system": system or "",
         "split": {"validation": float(validation or 0), "test": float(test or 0)},
         "seed": int(seed) if seed is not None else 42,
+        "few_shot": int(shots or 0) if task not in WHOLE else 0,
     }

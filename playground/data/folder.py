@@ -1,0 +1,54 @@
+"""A dataset's folder: what its manifest says, its current table, its history. Knows files; does not know owners or what changes mean."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from playground.data import versions
+from playground.data.table import Table
+from playground.errors import NotFound, Sentence, pack
+from playground.workspace import read_json, write_bytes
+
+
+def how_read(table: Table) -> dict[str, Any]:
+    """What a manifest tells of how the file was read."""
+    return {"read_as": table.read_as, "warnings": [pack(warning) for warning in table.warnings]}
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    """What a dataset's folder says about itself; empty where it was deleted meanwhile."""
+    about = read_json(folder / "manifest.json", {})
+    return about if isinstance(about, dict) else {}
+
+
+def read_frame(folder: Path, about: dict[str, Any]) -> pl.DataFrame:
+    """The whole table of a dataset, in its current version."""
+    with vanished():
+        return pl.read_parquet(versions.table(folder, about))
+
+
+def gone() -> NotFound:
+    return NotFound("There is no such {kind} any more. Choose another one from the list.", kind=Sentence("dataset"))
+
+
+@contextmanager
+def vanished() -> Iterator[None]:
+    """A dataset that somebody deletes while it is being used is one that is not there."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise gone() from error
+
+
+def record(folder: Path, what: str, **details: Any) -> None:
+    """Add a line {time, what, ...} to the history of a dataset."""
+    path = folder / "history.jsonl"
+    before = path.read_bytes() if path.exists() else b""
+    write_bytes(path, before + json.dumps({"time": time.time(), "what": what, **details}, ensure_ascii=False).encode() + b"\n")

@@ -1,0 +1,181 @@
+"""Everything that changes a dataset after it was brought in: by hand, by repairs, by reading the file again, and the way back.
+
+Each change is a new version (see `versions`) and a line in the history. Leaves finding and repairing to `doctor`, edits to `editing`.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from playground.data import doctor, versions
+from playground.data.decoding import ENCODINGS
+from playground.data.doctor import Finding
+from playground.data.editing import edit
+from playground.data.export import FORMATS, export
+from playground.data.folder import how_read, read_frame, record, vanished
+from playground.data.formats import read_table
+from playground.data.table import plain
+from playground.errors import NotFound, Sentence, SettingsError
+from playground.settings import Settings
+from playground.workspace import read_json
+
+NAMED = ("text", "markdown")  # formats that only the ending of a file's name tells apart
+Lengths = Callable[[list[str]], list[int]]  # tokens of each text
+
+
+class Revisions:
+    """The part of `DatasetStore` that makes versions. Every call names the owner; safe for many threads."""
+
+    settings: Settings
+    encodings = ENCODINGS
+    downloads = FORMATS
+
+    def __init__(self) -> None:
+        self._names = threading.Lock()
+        self._checked: dict[tuple[Any, ...], builtins.list[Finding]] = {}  # of the table that was looked at last
+
+    def _open(self, owner: str, id: str) -> tuple[Path, dict[str, Any]]:
+        raise NotImplementedError
+
+    def info(self, owner: str, id: str) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def cell(self, owner: str, id: str, row: int, column: str) -> Any:
+        """One whole cell.
+
+        Raises:
+            NotFound: the table has no such place.
+        """
+        folder, about = self._open(owner, id)
+        if column not in {one["name"] for one in about["columns"]} or not 0 <= row < about["rows"]:
+            raise NotFound("The table has no such cell any more.")
+        with vanished():
+            return plain(pl.scan_parquet(versions.table(folder, about)).select(pl.col(column)).slice(row, 1).collect().item())
+
+    def edit(
+        self,
+        owner: str,
+        id: str,
+        cells: Sequence[dict[str, Any]] = (),
+        add: Sequence[dict[str, Any]] = (),
+        delete: Sequence[int] = (),
+    ) -> dict[str, Any]:
+        """Change cells, add rows, take rows out, as `editing.edit`; a new version.
+
+        Gives {dataset_id, version, rows, changed, added, dropped}.
+        """
+        with self._changing(owner, id) as (folder, about, frame):
+            done = edit(frame, cells, add, delete)
+            if not (done.changed or done.added or done.deleted):
+                return {"dataset_id": id, "version": about.get("version", 1), "rows": frame.height, "changed": 0, "added": 0, "dropped": {}}
+            dropped = {str(Sentence("taken out by hand")): done.deleted} if done.deleted else {}
+            changed = {str(Sentence("edited by hand")): done.changed} if done.changed else {}
+            new = versions.add(folder, about, done.frame, "edited", dropped=dropped, changed=changed, added=done.added)
+            record(folder, **new)
+            return {
+                "dataset_id": id,
+                "version": new["version"],
+                "rows": new["rows"],
+                "changed": done.changed,
+                "added": done.added,
+                "dropped": dropped,
+            }
+
+    def check(self, owner: str, id: str, lengths: Lengths | None = None, max_length: int | None = None) -> builtins.list[Finding]:
+        """What is wrong with the current version, worst first, as `doctor.check`, by the mapping that was saved or a sample's own."""
+        folder, about = self._open(owner, id)
+        mapping = read_json(folder / "mapping.json") or about["suggested"]
+        key = (id, about.get("version", 1), json.dumps(mapping, sort_keys=True), max_length)
+        if key not in self._checked:
+            self._checked = {key: doctor.check(read_frame(folder, about), mapping, lengths=lengths, max_length=max_length)}
+        return self._checked[key]
+
+    def fix(
+        self,
+        owner: str,
+        id: str,
+        ids: Sequence[str],
+        lengths: Lengths | None = None,
+        max_length: int | None = None,
+        *,
+        keep: bool = True,
+    ) -> dict[str, Any]:
+        """Carry out the fixes of findings as a new version; without `keep`, only show what they would do.
+
+        Gives {dataset_id, version, rows, changed (cells), dropped: {reason: rows}, changes: [doctor.Change]}.
+
+        Raises:
+            NotFound, SettingsError: as `doctor.fix`.
+        """
+        with self._changing(owner, id) as (folder, about, frame):
+            mapping = read_json(folder / "mapping.json") or about["suggested"]
+            fixed = doctor.fix(frame, list(ids), mapping, lengths=lengths, max_length=max_length)
+            if not fixed.frame.height or not fixed.frame.width:
+                raise SettingsError("Nothing would be left of the table. Choose fewer repairs.")
+            number = about.get("version", 1)
+            if keep and (fixed.dropped or fixed.changed or fixed.dropped_columns):
+                counts = {"dropped": fixed.dropped, "changed": fixed.changed, "columns": fixed.dropped_columns}
+                new = versions.add(folder, about, fixed.frame, "repaired", **counts)
+                record(folder, **{**new, "repairs": list(ids)})
+                number = new["version"]
+            return {
+                "dataset_id": id,
+                "version": number,
+                "rows": fixed.frame.height,
+                "changed": sum(fixed.changed.values()),
+                "dropped": fixed.dropped,
+                "dropped_columns": fixed.dropped_columns,
+                "changes": fixed.changes,
+            }
+
+    def read_again(self, owner: str, id: str, options: dict[str, Any]) -> dict[str, Any]:
+        """Read the file once more with other options, as a new version; gives what `info` gives. The mapping goes where its columns went.
+
+        Raises:
+            FileUnreadable, SettingsError: as `formats.read_table`; the dataset stays as it was.
+        """
+        with self._changing(owner, id) as (folder, about, _):
+            source = next(iter(sorted(folder.glob("source.*"))), folder / "source")
+            known = about["read_as"]["format"]
+            if known in NAMED and not {"format", "delimiter"} & options.keys():
+                options = {**options, "format": known}  # the file's own ending told, and that is no longer known
+            table = read_table(source, about["name"], options, self.settings.limits)
+            versions.replace(folder, about, table.frame, table.dropped, **how_read(table))
+            record(folder, "read again", options=options, rows=table.frame.height, dropped=table.dropped)
+            used = {name for name in ((read_json(folder / "mapping.json") or {}).get("columns") or {}).values() if name}
+            if not used <= set(table.frame.columns):
+                (folder / "mapping.json").unlink(missing_ok=True)
+        return self.info(owner, id)
+
+    def restore(self, owner: str, id: str, version: int) -> dict[str, Any]:
+        """Bring a former version back; the newer ones stay. Gives {dataset_id, version, rows, changed, dropped}.
+
+        Raises:
+            NotFound: no such version, or it is not kept any more.
+        """
+        with self._changing(owner, id) as (folder, about, _):
+            versions.restore(folder, about, version)
+            record(folder, "restored", version=version)
+        return {"dataset_id": id, "version": version, "rows": self.info(owner, id)["rows"], "changed": 0, "dropped": {}}
+
+    def download(self, owner: str, id: str, format: str, folder: Path) -> Path:
+        """The current version as a file (csv, jsonl or parquet) in a folder of the caller's, named after the dataset."""
+        of, about = self._open(owner, id)
+        stem = re.sub(r"[^\w-]+", "_", Path(about["name"]).stem)[:60].strip("_") or "dataset"
+        return export(read_frame(of, about), folder / f"{stem}.{format if format in FORMATS else 'none'}", format)
+
+    @contextmanager
+    def _changing(self, owner: str, id: str) -> Iterator[tuple[Path, dict[str, Any], pl.DataFrame]]:
+        """(folder, manifest, current table) while nobody else changes a dataset."""
+        with self._names:
+            folder, about = self._open(owner, id)
+            yield folder, about, read_frame(folder, about)
