@@ -96,6 +96,14 @@ def _wire_start_over(page: Page, again: StartOver, tabs: gr.Tabs) -> None:
     )
 
 
+# Gradio's chat scrolls inside itself but cannot be reached by keyboard, and it is made anew as tabs come and go.
+SCROLLED_BY_KEYS = """() => {
+  const reach = () => document.querySelectorAll(".bubble-wrap:not([tabindex])").forEach((region) => { region.tabIndex = 0; });
+  new MutationObserver(reach).observe(document.body, { childList: true, subtree: true });
+  reach();
+}"""
+
+
 def _wire(
     app: gr.Blocks,
     page: Page,
@@ -145,6 +153,7 @@ def _wire(
         return gr.Tabs(selected="chat" if step == "chat" else "train"), dataset_id
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+    app.load(None, js=SCROLLED_BY_KEYS)
     known = app.load(greet, page.owner, page.owner, **quiet)
     known.then(lambda made: made, page.owner, key, **quiet)
     arrived = known.then(on(arrive), page.owner, [page.dataset_id, page.run_id], **quiet)

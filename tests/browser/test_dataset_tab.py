@@ -59,7 +59,7 @@ def test_a_messy_table_is_mended_and_the_repair_taken_back(server: Server, open_
     expect(page.locator("#rows")).to_contain_text("[e-mail]")
     page.locator("#versions input").click()
     page.get_by_role("option", name=re.compile("^1 ")).click()
-    page.click("#restore")
+    page.click("#restore-version")
     expect(page.locator("#doctor-summary")).to_contain_text("9 rows are here", timeout=SLOW)
     expect(page.locator("#rows")).to_contain_text("ana@example.com", timeout=SLOW)
 

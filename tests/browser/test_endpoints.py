@@ -15,7 +15,11 @@ ENDPOINTS = {
     "import_dataset": ["file", "sample", "options", "owner"],
     "list_datasets": ["owner"],
     "delete_dataset": ["dataset_id", "owner"],
-    "preview_dataset": ["dataset_id", "offset", "limit", "owner"],
+    "preview_dataset": ["dataset_id", "offset", "limit", "owner", "search"],
+    "check_dataset": ["dataset_id", "owner"],
+    "fix_dataset": ["dataset_id", "issue_ids", "owner"],
+    "restore_dataset": ["dataset_id", "version", "owner"],
+    "edit_dataset": ["dataset_id", "cells", "add", "delete", "owner"],
     "map_dataset": ["dataset_id", "settings", "owner"],
     "list_models": [],
     "start_run": ["dataset_id", "settings", "owner"],
@@ -135,3 +139,18 @@ def test_models_say_why_they_cannot_be_had(client: Client) -> None:
     assert (models[0]["id"], models[0]["available"]) == ("starter", True)
     assert any(m["parameters"] and m["parameters"] > 6e9 for m in models)
     assert all(m["available"] or m["reason"] for m in models)
+
+
+def test_a_dataset_is_checked_mended_edited_and_restored_by_program(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "doubled.csv"
+    path.write_text("question,answer\n" + "".join(f"Where is thing {n}?,On shelf number {n}.\n" for n in (*range(25), 3)))
+    dataset = client.predict(api_name="/import_dataset", file=handle_file(path), sample=None)["dataset_id"]
+    issues = client.predict(api_name="/check_dataset", dataset_id=dataset)["issues"]
+    (doubled,) = [one for one in issues if one["kind"] == "duplicate_rows"]
+    assert doubled["rows"] == 1 and doubled["examples"] == [25] and doubled["fix"]
+    done = client.predict(api_name="/fix_dataset", dataset_id=dataset, issue_ids=[doubled["id"]])
+    assert (done["version"], done["rows"], sum(done["dropped"].values())) == (2, 25, 1)
+    edited = client.predict(api_name="/edit_dataset", dataset_id=dataset, cells=[{"row": 0, "column": "answer", "value": "Gone."}])
+    assert (edited["version"], edited["changed"]) == (3, 1)
+    assert client.predict(api_name="/preview_dataset", dataset_id=dataset, search="gone")["rows"] == [["Where is thing 0?", "Gone."]]
+    assert client.predict(api_name="/restore_dataset", dataset_id=dataset, version=1)["rows"] == 26

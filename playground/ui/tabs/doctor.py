@@ -50,7 +50,7 @@ def build(page: Page) -> DoctorPanel:
     )
     with gr.Row(visible=False) as history:
         version = gr.Dropdown(label=label("doctor.versions"), info=label("doctor.versions_info"), scale=3, elem_id="versions")
-        restore = gr.Button(label("doctor.restore"), size="sm", scale=1, elem_id="restore")
+        restore = gr.Button(label("doctor.restore"), size="sm", scale=1, elem_id="restore-version")
     outputs = [summary, findings, buttons, would, changes, history, version]
 
     def open_doctor(visitor: Visitor, dataset_id: str | None) -> list[Any]:
