@@ -41,6 +41,7 @@ class Revisions:
 
     def __init__(self) -> None:
         self._names = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}  # by dataset
         self._checked: dict[tuple[Any, ...], builtins.list[Finding]] = {}  # of the table that was looked at last
 
     def _open(self, owner: str, id: str) -> tuple[Path, dict[str, Any]]:
@@ -116,7 +117,7 @@ class Revisions:
         Raises:
             NotFound, SettingsError: as `doctor.fix`.
         """
-        with self._changing(owner, id) as (folder, about, frame):
+        with self._changing(owner, id) if keep else self._looking(owner, id) as (folder, about, frame):
             mapping = read_json(folder / "mapping.json") or about["suggested"]
             fixed = doctor.fix(frame, list(ids), mapping, lengths=lengths, max_length=max_length)
             if not fixed.frame.height or not fixed.frame.width:
@@ -174,8 +175,16 @@ class Revisions:
         return export(read_frame(of, about), folder / f"{stem}.{format if format in FORMATS else 'none'}", format)
 
     @contextmanager
+    def _looking(self, owner: str, id: str) -> Iterator[tuple[Path, dict[str, Any], pl.DataFrame]]:
+        """(folder, manifest, current table)."""
+        folder, about = self._open(owner, id)
+        yield folder, about, read_frame(folder, about)
+
+    @contextmanager
     def _changing(self, owner: str, id: str) -> Iterator[tuple[Path, dict[str, Any], pl.DataFrame]]:
-        """(folder, manifest, current table) while nobody else changes a dataset."""
+        """As `_looking`, while nobody else changes this dataset; others can be changed meanwhile, for a repair may take its time."""
+        self._open(owner, id)  # a lock for what is there only
         with self._names:
-            folder, about = self._open(owner, id)
-            yield folder, about, read_frame(folder, about)
+            lock = self._locks.setdefault(id, threading.Lock())
+        with lock, self._looking(owner, id) as found:
+            yield found

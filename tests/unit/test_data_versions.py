@@ -1,7 +1,7 @@
 """Versions of a dataset: changes add up, can be taken back, and never leave half a version."""
 
 import json
-from dataclasses import replace
+import threading
 from pathlib import Path
 
 import polars as pl
@@ -76,6 +76,17 @@ def test_an_impossible_edit_says_so_and_changes_nothing(store: DatasetStore, dat
     with pytest.raises(SettingsError, match=said):
         store.edit("me", dataset, **wish)
     assert store.info("me", dataset)["version"] == 1
+
+
+def test_one_dataset_is_changed_while_another_is_being_mended(store: DatasetStore, dataset: str, tmp_path: Path) -> None:
+    path = tmp_path / "other.csv"
+    path.write_text(CSV)
+    with store._changing("me", dataset):
+        done = threading.Thread(target=lambda: store.edit("me", store.import_file("me", path)["dataset_id"], delete=[0]), daemon=True)
+        done.start()
+        done.join(20)
+        assert not done.is_alive()
+    assert [one["rows"] for one in store.list("me")] == [29, 30]
 
 
 def test_a_stranger_neither_edits_nor_restores(store: DatasetStore, dataset: str) -> None:
@@ -198,11 +209,10 @@ def test_a_manifest_from_before_there_were_versions_still_opens(store: DatasetSt
     assert adds_up(store.info("me", dataset))
 
 
-def test_the_table_counts_what_it_lost_on_every_way(store: DatasetStore, dataset: str, settings: Settings) -> None:
+def test_the_table_counts_what_it_lost_on_every_way(store: DatasetStore, dataset: str) -> None:
     store.edit("me", dataset, delete=[0])
     store.edit("me", dataset, delete=[0, 1], add=[{}])
     store.restore("me", dataset, 2)
     store.edit("me", dataset, delete=[4])
     info = store.info("me", dataset)
     assert (info["rows"], info["dropped"], info["added"]) == (28, {"taken out by hand": 2}, 0) and adds_up(info)
-    assert replace(settings).home == store.workspace.home
