@@ -124,7 +124,7 @@ def report(found: list[Any], info: dict[str, Any], say: Say, translate: Translat
         lines.append(say("doctor.healthy"))
     for one in found:
         if not one.fix:
-            where = ", ".join(f"{row + 1:,}" for row in one.examples) if one.rows < info["rows"] else ""
+            where = ", ".join(f"{row + 1:,}" for row in one.examples) if one.kind != "few_rows" else ""
             at = say("doctor.rows", rows=where) if where else ""
             lines.append(f"- {say(f'doctor.{one.severity}')} {plain(translate(one.message))}{at}")
     return "\n\n".join([lines[0], "\n".join(lines[1:])]) if len(lines) > 1 else lines[0]
