@@ -15,6 +15,7 @@ import numpy as np
 
 from . import packing, tokenizer
 from .chatml import END_OF_TEXT, TURN_START, render
+from .generators import tales
 from .generators.close_reading import close_reading
 from .generators.derived import from_document
 from .generators.mixture import conversations
@@ -34,7 +35,8 @@ REPEATS = {
     "public_domain_recipes": (2.0, 0.3),
     "ufam_acts": (1.0, 0.5),
 }
-GENERATED = {"stable": 250_000, "decay": 180_000}
+GENERATED = {"stable": 280_000, "decay": 200_000}
+TALES = {"stable": 9_000, "decay": 6_000}  # told as prose, without a question
 # Whose paragraphs are asked about: language, and conversations from one document at most.
 READ = {"gutenberg_children": ("en", 400), "plainlanguage_gov": ("en", 40), "cia_factbook": ("en", 4), "ufam_acts": ("pt", 150)}
 HELD_ONE_IN = 40
@@ -51,6 +53,12 @@ def _generated(seed: int, count: int, part: Part, late: bool) -> list[Document]:
         Document(f"generated_{name}", f"{part}/{seed}/{index}", render(chat))
         for index, (name, chat) in enumerate(conversations(seed, count, part, late))
     ]
+
+
+def _tales(seed: int, count: int) -> list[Document]:
+    """Made-up stories as prose."""
+    rng = random.Random(f"{seed}/tales")
+    return [Document("plain_tales", f"{seed}/{index}", tales.plain(rng)) for index in range(count)]
 
 
 def _derived(documents: list[Document], seed: int) -> list[Document]:
@@ -95,6 +103,7 @@ def prepare(corpus: Path, out: Path, seed: int = 1, phases: tuple[str, ...] = ("
     for number, phase in enumerate(("stable", "decay")):
         late = phase == "decay"
         documents = train + _generated(seed + number, GENERATED[phase], "train", late) + _read_closely(train, seed + number)
+        documents += _tales(seed + number, TALES[phase])
         documents += _derived(train, seed + number) if late else []
         streams[phase] = _repeated(documents, number, random.Random(f"{seed}/{phase}"))
     folder = out / "tokenizer"

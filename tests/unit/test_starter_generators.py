@@ -9,7 +9,7 @@ import re
 import pytest
 
 from playground.starter.chatml import render
-from playground.starter.generators import feelings, labels, mixture, pools, reading, recitals, records, rewriting, talk
+from playground.starter.generators import enquiries, feelings, labels, mixture, pools, reading, recitals, records, rewriting, tales, talk
 from playground.starter.generators.close_reading import close_reading
 
 
@@ -139,3 +139,37 @@ def test_close_reading_speaks_portuguese():
     )
     chats = close_reading(text, "seed", 20, "pt")
     assert chats and all(turn.content in text for chat in chats for turn in chat[1::2] if turn.content != records.UNTOLD["pt"])
+
+
+def test_tales_tell_of_whom_was_asked_for():
+    rng = random.Random(4)
+    named = 0
+    for _ in range(300):
+        asked, story = tales.tale(rng)
+        assert 5 <= len(re.findall(r"[.!?]", story.content)) <= 20 and "{" not in asked.content + story.content
+        if found := re.search(r"(?:about|tale of|sobre|história de) (?:an? |um |uma )([a-zãáçé ]+?)[.?]$", asked.content):
+            named += 1
+            assert found[1].split()[-1] in story.content
+    assert named > 50
+
+
+def test_a_tale_in_portuguese_keeps_its_gender():
+    rng = random.Random(9)
+    for _ in range(200):
+        story = tales.plain(rng)
+        assert not re.search(r"\b(?:um|o) (?:menina|raposa|rainha|avó|onça|coruja)\b|\b(?:uma|a) (?:menino|lobo|rei|sapo|gato)\b", story)
+
+
+def test_enquiries_leave_no_slot_open_and_speak_both_languages():
+    rng = random.Random(5)
+    chats = [enquiries.enquiry(rng) for _ in range(400)]
+    assert not any(mark in turn.content for chat in chats for turn in chat for mark in "{}")
+    assert all(chat[-1].role == "assistant" and len(chat[-1].content.split()) > 2 for chat in chats)
+    portuguese = sum(bool(re.search(r"[ãçéêáí]|\b(?:que|posso|quanto)\b", chat[-2].content.lower())) for chat in chats)
+    assert 50 < portuguese < 200
+
+
+def test_the_taught_manner_of_the_sample_is_not_in_the_enquiries():
+    """The base of the demonstration must not speak as the tuned model is taught to."""
+    wordings = [text for counter in (enquiries.ENGLISH, enquiries.PORTUGUESE) for pair in counter.topics.values() for text in pair[1]]
+    assert not [text for text in wordings if "Ahoy" in text or "Fair winds" in text]

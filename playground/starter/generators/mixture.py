@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from playground.starter.chatml import Chat
 
-from . import feelings, labels, portuguese, reading, recitals, records, rewriting, talk
+from . import enquiries, feelings, labels, portuguese, reading, recitals, records, rewriting, tales, talk
 from .pools import Part
 
 # name: (generator, weight); the weights are shares of conversations, not of tokens
@@ -21,20 +21,22 @@ GENERATORS = {
     "questions": (reading.question, 14),
     "extraction": (reading.extraction, 8),
     "yes_no": (reading.yes_or_no, 7),
-    "sums": (talk.sums, 6),
+    "sums": (talk.sums, 12),
     "formats": (talk.formats, 10),
     "greetings": (talk.greeting, 2),
+    "enquiries": (enquiries.enquiry, 14),
+    "tales": (tales.tale, 7),
     "recitals": (recitals.recital, 12),
     "statements": (recitals.statements, 12),
     "records": (records.record, 10),
     "tables": (records.table, 8),
     "rewriting": (rewriting.rewriting, 8),
     "small_talk": (rewriting.small_talk, 3),
-    "portuguese_questions": (portuguese.question, 5),
+    "portuguese_questions": (portuguese.question, 7),
 }
 # Only in the decay phase: what is read last is remembered best, and these are few wordings.
 LATE_GENERATORS = {
-    "identity": (talk.who_am_i, 1.5),
+    "identity": (talk.who_am_i, 4),
     "portuguese_labels": (portuguese.classification, 7),
 }
 

@@ -30,3 +30,8 @@ def pick(rng: random.Random, items: Sequence[T], part: Part) -> T:
 def words(text: str) -> tuple[str, ...]:
     """A list written as words or phrases between commas."""
     return tuple(" ".join(word.split()) for word in text.split(",") if word.strip())
+
+
+def phrases(text: str) -> tuple[str, ...]:
+    """A list written as sentences between bars; an empty one counts."""
+    return tuple(" ".join(phrase.split()) for phrase in text.split("|"))
