@@ -9,6 +9,7 @@
     ├─ NotFound                  no such dataset, run or model for this owner
     ├─ WrongState                it exists, but this cannot be done to it now
     ├─ ModelUnavailable          the model cannot be had here, with the reason
+    ├─ DatasetUnavailable        the dataset cannot be had from the Hugging Face Hub, with the reason
     └─ StorageFull               the disk is full; nothing half-written was kept
 
 A sentence is written in English where it arises and carries its values apart, so that the interface can look the template up in another
@@ -96,6 +97,10 @@ class WrongState(PlaygroundError):
 
 class ModelUnavailable(PlaygroundError):
     """The model cannot be had here."""
+
+
+class DatasetUnavailable(PlaygroundError):
+    """The dataset cannot be had from the Hugging Face Hub."""
 
 
 class StorageFull(PlaygroundError):

@@ -12,7 +12,7 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ log = logging.getLogger("playground")
 
 FINAL = ("done", "stopped", "failed")
 WRITE_SECONDS = 1.0  # how often progress goes to disk; the app itself sees each step at once
+FOLLOW_SECONDS = 0.25  # between two looks at a job that is followed
 KEEP_SECONDS = 7 * 24 * 3600
 INTERRUPTED = "The playground was closed while this was under way. What was finished is kept; start the rest again."
 UNEXPECTED = (
@@ -170,19 +171,33 @@ class Jobs:
             error = Sentence(UNEXPECTED, reference=reference)
         over.set()
         writer.join()  # what it is still writing must not come after the last word
-        with self._lock:
-            job.ended, job.error = time.time(), error
-            job.state = "failed" if error else "stopped" if job.stopping() else "done"
-        self._write(folder, job)
+        with self._lock:  # on disk first: whoever sees that it is over finds that there too
+            ended, state = time.time(), "failed" if error else "stopped" if job.stopping() else "done"
+            self._write(folder, job, ended=ended, state=state, error=error)
+            job.ended, job.error, job.state = ended, error, state
 
     def _keep_writing(self, job: Job, folder: Path, ended: threading.Event) -> None:
         while not ended.wait(WRITE_SECONDS):
             self._write(folder, job)
 
-    def _write(self, folder: Path, job: Job) -> None:
-        error = pack(job.error) if job.error else None
-        told = {key: getattr(job, key) for key in TOLD}
+    def _write(self, folder: Path, job: Job, **changes: Any) -> None:
+        told = {key: getattr(job, key) for key in (*TOLD, "error")} | changes
+        told["error"] = pack(told["error"]) if told["error"] else None
         try:
-            write_json(folder / "status.json", {**told, "error": error})
+            write_json(folder / "status.json", told)
         except Exception:  # the line goes on, whatever the work has put into its result
             log.warning("the state of job %s could not be written", job.job_id, exc_info=True)
+
+
+def follow(job: Job) -> Iterator[Job]:
+    """A job each time that it has moved on, and at its end. Whoever stops listening does not stop it."""
+    seen: tuple[Any, ...] = ()
+    while True:
+        finished = job.finished
+        now = (job.state, job.done, job.doing)
+        if now != seen or finished:
+            seen = now
+            yield job
+        if finished:
+            return
+        time.sleep(FOLLOW_SECONDS)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,13 +16,14 @@ from statistics import median
 from typing import Any
 
 from playground.data.doctor import Finding
-from playground.data.mapping import Mapped, ask
+from playground.data.hub import STOPPED, HubDatasets
+from playground.data.mapping import Mapped, Splits, ask
 from playground.data.measures import histogram, middle_words
 from playground.data.store import DatasetStore
-from playground.errors import MappingError, NotFound, PlaygroundError, PromptError, SettingsError
+from playground.errors import MappingError, NotFound, PlaygroundError, PromptError, SettingsError, WrongState
 from playground.inference.generate import GenerationSettings
 from playground.inference.host import Host, Pane
-from playground.jobs import Job, Jobs
+from playground.jobs import Job, Jobs, follow
 from playground.messages import Conversation, Message, conversation
 from playground.models import template
 from playground.models.catalog import AdapterRef, Catalog
@@ -39,7 +39,6 @@ from playground.workspace import Workspace, read_json
 STARTER = "starter"
 SAMPLE_QUESTIONS = "harbour_cafe_questions.json"
 SLOT = "\0"  # stands for the question where an instruction is taken apart; no table holds it
-FOLLOW_SECONDS = 0.25  # between two looks at a job that is followed
 ANSWER_TOKENS = 80  # of a model that phrases what documents say
 TOKEN_SAMPLE = 2_000  # examples whose length is measured for the token report
 
@@ -68,20 +67,22 @@ class Services:
     host: Host
     jobs: Jobs
     collections: Collections
+    hub_datasets: HubDatasets
 
     @classmethod
     def make(cls, settings: Settings) -> Services:
         workspace, catalog = Workspace(settings.home), Catalog(settings)
-        jobs = Jobs(workspace)
+        jobs, datasets = Jobs(workspace), DatasetStore(workspace, settings)
         return cls(
             settings=settings,
             workspace=workspace,
             catalog=catalog,
-            datasets=DatasetStore(workspace, settings),
+            datasets=datasets,
             runs=Runs(workspace, catalog, limits=settings.limits),
             host=Host(catalog),
             jobs=jobs,
             collections=Collections(workspace, settings, jobs),
+            hub_datasets=HubDatasets(datasets, jobs),
         )
 
     def open(self) -> None:
@@ -200,6 +201,22 @@ class Services:
 
         return lengths, ref.window
 
+    def import_hub_dataset(self, owner: str, id: str, split: str | None = None, config: str | None = None) -> Iterator[Job]:
+        """Bring a split of a dataset of the Hub in and follow the job. Whoever stops listening does not stop it."""
+        yield from follow(self.hub_datasets.start(owner, id, config, split))
+
+    def imported(self, owner: str, job: Job) -> dict[str, Any]:
+        """The dataset that such a job brought in, as `DatasetStore.import_file` gives it, with `hub`: where it comes from.
+
+        Raises:
+            PlaygroundError: what kept it from ending well.
+        """
+        if job.error:
+            raise WrongState(job.error.template, **job.error.values)
+        if not job.result:
+            raise WrongState(STOPPED)
+        return {**self.datasets.info(owner, job.result["dataset_id"]), "hub": job.result}
+
     # dataset -> run
 
     def start_run(self, owner: str, dataset_id: str, settings: dict[str, Any] | None = None, *, preset: str | None = None) -> str:
@@ -208,17 +225,16 @@ class Services:
         splits = self.datasets.splits(owner, dataset_id)
         given = {} if settings is None else settings
         if preset:
-            given = {**self._preset(preset, given, len(splits.train), len(splits.validation)), **given}
+            given = {**self._preset(preset, given, splits), **given}
         return self.runs.start(owner, dataset_id=dataset_id, dataset_name=info["name"], splits=splits, settings=given)
 
-    def _preset(self, name: str, given: dict[str, Any], rows: int, validation_rows: int) -> dict[str, Any]:
+    def _preset(self, name: str, given: dict[str, Any], splits: Splits) -> dict[str, Any]:
         """A preset as far as it suits: no early stopping with nothing to check on, and never longer than without the preset's limit."""
         values = {key: value for key, value in PRESETS[name].items() if key not in given}
-        if not validation_rows:
+        if not splits.validation:
             values.pop("early_stopping_patience", None)
         if "max_steps" in values:
-            planned = self.runs.resolve(given, rows=rows, validation_rows=validation_rows)[0].planned_steps(rows)
-            values["max_steps"] = min(values["max_steps"], planned)
+            values["max_steps"] = min(values["max_steps"], self.runs.plan(splits, given).steps)
         if "num_train_epochs" in given:
             values.pop("max_steps", None)
         return values
@@ -286,16 +302,7 @@ class Services:
     ) -> Iterator[Job]:
         """Index (path, name) files and follow the job: see `/index_documents`. Whoever stops listening does not stop the job."""
         job, _ = self.collections.add(owner, files, collection, embedder)
-        seen: tuple[Any, ...] = ()
-        while True:
-            finished = job.finished
-            now = (job.state, job.done, job.doing)
-            if now != seen or finished:
-                seen = now
-                yield job
-            if finished:
-                return
-            time.sleep(FOLLOW_SECONDS)
+        yield from follow(job)
 
     def answer_documents(
         self, owner: str, question: str, collection: str, run_id: str | None = None, settings: dict[str, Any] | None = None

@@ -22,8 +22,9 @@ Mode = Literal["personal", "shared"]
 class Limits:
     """What one request may ask for. Sizes in bytes, lengths in characters."""
 
-    upload_bytes: int = 512 * 1024**2
-    rows: int = 200_000
+    upload_bytes: int = 3 * 1024**3
+    whole_bytes: int = 256 * 1024**2  # of a file of a kind that cannot be read piece by piece
+    rows: int = 3_000_000
     cell_characters: int = 1_000_000
     prompt_characters: int = 100_000
     new_tokens: int = 1_024

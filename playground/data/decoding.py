@@ -23,6 +23,7 @@ ENCODINGS = (
     *("mac-roman", "koi8-r", "koi8-u", "cp437", "cp850", "cp852", "cp866"),
     *("gb18030", "gbk", "big5", "shift_jis", "euc-jp", "euc-kr", "ascii"),
 )
+USUAL = frozenset("áàâãäéèêëíìîïóòôõöúùûüçñ")
 BROKEN_SHARE = 0.1  # broken bytes per character beyond ASCII: up to it a file is UTF-8 with a few faults
 
 
@@ -65,11 +66,12 @@ def _strictly(content: bytes, encoding: str, name: str, asked: bool, warnings: l
             message = "Line {line} of {name} is not {encoding}. Choose another encoding, or let it be found automatically."
             raise FileUnreadable(message, line=line, name=name, encoding=encoding) from error
         text = content.decode(encoding, "replace")
-        warnings.append(_replaced(text.count("\ufffd")))
+        warnings.append(replaced(text.count("\ufffd")))
         return text
 
 
-def _replaced(count: int) -> Sentence:
+def replaced(count: int) -> Sentence:
+    """What to tell of characters that became replacement characters."""
     return Sentence("Characters that could not be read and stand as � now: {count}.", count=count)
 
 
@@ -81,7 +83,7 @@ def _guess(content: bytes, warnings: list[Sentence]) -> tuple[str, str]:
     text = content.decode("utf-8", "replace")
     broken = text.count("\ufffd")
     if broken <= BROKEN_SHARE * (len(re.findall(r"[^\x00-\x7f]", text)) - broken):
-        warnings.append(_replaced(broken))
+        warnings.append(replaced(broken))
         return text, "utf-8"
     sample = _sample(content)
     if b"\r" in content and b"\n" not in content and _looks_western(sample.decode("mac-roman")):
@@ -119,7 +121,8 @@ def _looks_western(text: str) -> bool:
     letters = sum(character.isalpha() for character in text)
     beyond = [character for character in text if character > "\x7f"]
     accented = [character for character in beyond if character.isalpha()]
-    if "\ufffd" in beyond or len(accented) > 0.3 * letters:
+    usual = 0.5 if USUAL.issuperset(map(str.lower, accented)) else 0.3  # other alphabets come out as accented letters nearly throughout
+    if "\ufffd" in beyond or len(accented) > usual * letters:
         return False
     inside = re.findall(r"(?<=[a-z])[^\x00-\x7f](?=[a-z])", text)
     odd = sum(unicodedata.category(character)[0] not in "LP" for character in inside)

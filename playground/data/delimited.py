@@ -60,6 +60,11 @@ def read_rows(text: str, delimiter: str | None, suffix: str = "") -> tuple[Itera
     return _rows(text, dialect, repaired, first_line=2 if hint else 1), dialect, repaired
 
 
+def rows_of(text: str, dialect: Dialect, repaired: list[int], first_line: int) -> Iterator[list[str]]:
+    """The rows of a part of a text whose dialect is known; `repaired` as in `read_rows`."""
+    return _rows(text, dialect, repaired, first_line)
+
+
 def is_undivided(text: str, suffix: str = "") -> bool:
     """Whether a text is lines or paragraphs that nothing divides into cells."""
     if EXCEL_HINT.match(text):

@@ -31,13 +31,17 @@ def edit(
     cells: Sequence[Mapping[str, Any]] = (),
     add: Sequence[Mapping[str, Any]] = (),
     delete: Sequence[int] = (),
+    drop_columns: Sequence[str] = (),
+    least: int = 1,
 ) -> Edited:
     """`cells`: [{row, column, value}], `add`: [{column: value}] at the end, `delete`: row numbers; numbers count from 0 before any change.
+
+    `drop_columns`: names of columns to leave out afterwards; `least`: rows that have to stay.
 
     Raises:
         SettingsError: rows or columns that are not there, or words for a column of numbers; all of it in one sentence, nothing is changed.
     """
-    problems = _problems(frame, cells, add, delete)
+    problems = _problems(frame.columns, frame.height, cells, add, delete, drop_columns, least)
     changed = 0
     columns = {}
     for column in frame.iter_columns():
@@ -62,25 +66,48 @@ def edit(
     if gone:
         keep = pl.Series([True]).new_from_index(0, edited.height).scatter(gone, False)
         edited = edited.filter(keep)
-    return Edited(edited, changed, len(add), len(gone))
+    return Edited(edited.drop(drop_columns), changed, len(add), len(gone))
 
 
-def _problems(frame: pl.DataFrame, cells: Sequence[Any], add: Sequence[Any], delete: Sequence[Any]) -> list[Sentence]:
+def check_edit(
+    columns: Sequence[str], height: int, cells: Sequence[Any], add: Sequence[Any], delete: Sequence[Any], drop_columns: Sequence[Any]
+) -> None:
+    """What `edit` checks before it looks at values, for a table of these columns and rows.
+
+    Raises:
+        SettingsError: as `edit`.
+    """
+    if problems := _problems(columns, height, cells, add, delete, drop_columns, 1):
+        raise SettingsError("These changes cannot be made: {problems}.", problems=Sentences(problems))
+
+
+def _problems(
+    columns: Sequence[str],
+    height: int,
+    cells: Sequence[Any],
+    add: Sequence[Any],
+    delete: Sequence[Any],
+    drop_columns: Sequence[Any],
+    least: int,
+) -> list[Sentence]:
     well_formed = (
         all(isinstance(cell, Mapping) and {"row", "column"} <= cell.keys() for cell in cells)
         and all(isinstance(row, Mapping) for row in add)
         and all(isinstance(row, int) for row in delete)
+        and not isinstance(drop_columns, str)
     )
     if not well_formed:
         return [Sentence("cells need row, column and value; new rows need values by column; rows to take out need numbers")]
     if len(cells) + len(add) + len(delete) > MOST:
         return [Sentence("at most {most:,} changes can be made at once", most=MOST)]
     rows = [*(cell["row"] for cell in cells), *delete]
-    names = {str(name) for name in (*(cell["column"] for cell in cells), *(name for row in add for name in row))}
-    problems = [Sentence("there is no column {column}", column=name) for name in sorted(names - set(frame.columns))]
-    if any(isinstance(row, bool) or not isinstance(row, int) or not 0 <= row < frame.height for row in rows):
-        problems.append(Sentence("the rows are numbered from 0 to {last}", last=frame.height - 1))
-    if not problems and len(set(delete)) >= frame.height + len(add):
+    names = {str(name) for name in (*(cell["column"] for cell in cells), *(name for row in add for name in row), *drop_columns)}
+    problems = [Sentence("there is no column {column}", column=name) for name in sorted(names - set(columns))]
+    if any(isinstance(row, bool) or not isinstance(row, int) or not 0 <= row < height for row in rows):
+        problems.append(Sentence("the rows are numbered from 0 to {last}", last=height - 1))
+    if not problems and len(set(drop_columns)) >= len(columns):
+        problems.append(Sentence("at least one column has to stay"))
+    if not problems and height + len(add) - len(set(delete)) < least:
         problems.append(Sentence("at least one row has to stay"))
     return problems
 

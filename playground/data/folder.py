@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +15,13 @@ from typing import Any
 import polars as pl
 
 from playground.data import versions
-from playground.data.table import Table
+from playground.data.large import looked_at
+from playground.data.streams import LARGE, Streamed
 from playground.errors import NotFound, Sentence, pack
 from playground.workspace import read_json, write_bytes
 
 
-def how_read(table: Table) -> dict[str, Any]:
+def how_read(table: Streamed) -> dict[str, Any]:
     """What a manifest tells of how the file was read."""
     return {"read_as": table.read_as, "warnings": [pack(warning) for warning in table.warnings]}
 
@@ -28,10 +32,19 @@ def manifest(folder: Path) -> dict[str, Any]:
     return about if isinstance(about, dict) else {}
 
 
-def read_frame(folder: Path, about: dict[str, Any]) -> pl.DataFrame:
-    """The whole table of a dataset, in its current version."""
+def look(folder: Path, about: dict[str, Any]) -> tuple[pl.DataFrame, list[int] | None]:
+    """The current version of a dataset, as `large.looked_at` gives it: the whole table, or a large one's sample with its row numbers."""
     with vanished():
-        return pl.read_parquet(versions.table(folder, about))
+        return looked_at(versions.table(folder, about))
+
+
+def keep(path: Path, target: Path) -> None:
+    """A file that was brought in, kept: a large one under a second name where the disk can do that, since a copy would take its time."""
+    if path.stat().st_size > LARGE:
+        with contextlib.suppress(OSError):
+            os.link(path, target)
+            return
+    shutil.copyfile(path, target)
 
 
 def gone() -> NotFound:

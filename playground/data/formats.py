@@ -117,6 +117,12 @@ def _read(path: Path, name: str, options: dict[str, Any], limits: Limits, packed
         if size > limits.upload_bytes:
             message = "The file {name} has {size} MB; {most} MB is the most that can be read here. Split it, or take a part of it."
             raise FileUnreadable(message, name=name, size=size // 1024**2, most=limits.upload_bytes // 1024**2)
+        if size > limits.whole_bytes:
+            message = (
+                "The file {name} has {size} MB; of this kind, {most} MB is the most that can be read. "
+                "Save it as CSV, JSON Lines or Parquet: those can be larger."
+            )
+            raise FileUnreadable(message, name=name, size=size // 1024**2, most=limits.whole_bytes // 1024**2)
         if size == 0:
             raise FileUnreadable("The file {name} is empty (0 bytes). Choose another file.", name=name)
         kind, foreign = sniff.kind_of(path)

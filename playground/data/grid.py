@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -14,11 +15,31 @@ from playground.data.headers import above_header, header_rows, joined_names, loo
 from playground.data.table import ABOVE_HEADER, BLANK, COLUMNS, from_text, unique_names
 from playground.errors import FileUnreadable, Sentence
 
+MORE = "more"  # the column for what rows have beyond the header
+
+
+@dataclass
+class Grid:
+    """A table and how it lay in its rows: `labels` are the names of the columns by their place, `width` counts places."""
+
+    frame: pl.DataFrame
+    header: bool
+    dropped: dict[str, int]
+    warnings: list[Sentence]
+    labels: dict[int, str]
+    width: int
+
 
 def from_grid(
     rows: Iterable[Sequence[str]], *, name: str, header: bool | None, decimal_comma: bool
 ) -> tuple[pl.DataFrame, bool, dict[str, int], list[Sentence]]:
-    """Rows of cells, "" being an empty cell -> (frame, whether there was a header, dropped, warnings).
+    """As `read_grid`: (frame, whether there was a header, dropped, warnings)."""
+    grid = read_grid(rows, name=name, header=header, decimal_comma=decimal_comma)
+    return grid.frame, grid.header, grid.dropped, grid.warnings
+
+
+def read_grid(rows: Iterable[Sequence[str]], *, name: str, header: bool | None, decimal_comma: bool) -> Grid:
+    """Rows of cells, "" being an empty cell -> a table.
 
     With `header` None the first rows decide. Short rows are filled with missing cells; what a row has beyond the header goes to a column of
     its own. Lines with a single cell above the header of a wider table are dropped and counted; a header of several rows is joined.
@@ -65,10 +86,32 @@ def from_grid(
     else:
         labels = [f"column_{place + 1}" for place in keep]
     if beyond is not None:
-        labels = [*labels, unique_names([*labels, "more"])[0][-1]]
+        labels = [*labels, unique_names([*labels, MORE])[0][-1]]
         columns.append(beyond)
     frame, read = from_text(labels, columns, decimal_comma=decimal_comma)
-    return frame, has_header, dropped, warnings + read
+    return Grid(frame, has_header, dropped, warnings + read, dict(zip(keep, labels, strict=False)), width)
+
+
+def more_rows(rows: Iterable[Sequence[str]], grid: Grid, *, decimal_comma: bool) -> tuple[pl.DataFrame, dict[str, int], list[Sentence]]:
+    """Later rows of the same table -> (frame, dropped, warnings). Columns left out for being empty come back where they are not."""
+    content, total = [], 0
+    for row in rows:
+        total += 1
+        if any(map(str.strip, row)):
+            content.append(row)
+    dropped: dict[str, int] = {BLANK: total - len(content)} if total > len(content) else {}
+    if not content:
+        return pl.DataFrame(), dropped, []
+    warnings: list[Sentence] = []
+    table, beyond = _even(content, grid.width, warnings)
+    columns: dict[str, Sequence[str | None]] = {}
+    for place, cells in enumerate(zip(*table, strict=True)):
+        if place in grid.labels or any(cell and cell.strip() for cell in cells):
+            columns[grid.labels.get(place) or unique_names([*grid.labels.values(), f"column_{place + 1}"])[0][-1]] = cells
+    if beyond is not None:
+        columns[unique_names([*grid.labels.values(), MORE])[0][-1]] = beyond
+    frame, read = from_text(list(columns), list(columns.values()), decimal_comma=decimal_comma)
+    return frame, dropped, warnings + read
 
 
 def _width(header: int, body: Sequence[Sequence[str]]) -> int:

@@ -84,8 +84,8 @@ def read_json(text: str, name: str, part: str | None) -> Records:
     return Records(frame, found, dropped, warnings + more)
 
 
-def read_jsonl(text: str, name: str) -> Records:
-    """JSON Lines. Lines that cannot be read are left out and counted.
+def read_jsonl(text: str, name: str, first_line: int = 1) -> Records:
+    """JSON Lines. Lines that cannot be read are left out and counted, from `first_line` on.
 
     Raises:
         FileUnreadable: not one line can be read.
@@ -94,7 +94,7 @@ def read_jsonl(text: str, name: str) -> Records:
     lines: list[int] = []  # where each value stands
     blank = 0
     broken: list[int] = []
-    for number, line in enumerate(re.split(r"\r\n|\n|\r", text.removesuffix("\n")), start=1):
+    for number, line in enumerate(re.split(r"\r\n|\n|\r", text.removesuffix("\n")), start=first_line):
         if not line.strip():
             blank += 1
             continue

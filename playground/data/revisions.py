@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import json
 import re
+import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,15 +17,17 @@ from typing import Any
 
 import polars as pl
 
-from playground.data import doctor, versions
+from playground.data import bulk, doctor, large, versions
 from playground.data.decoding import ENCODINGS
 from playground.data.doctor import Finding
 from playground.data.editing import edit
 from playground.data.export import FORMATS, export
-from playground.data.folder import how_read, read_frame, record, vanished
-from playground.data.formats import read_table
+from playground.data.folder import how_read, look, manifest, record, vanished
+from playground.data.large import TableWriter, is_large
+from playground.data.mapping import map_table
+from playground.data.streams import read_any
 from playground.data.table import plain
-from playground.errors import NotFound, Sentence, SettingsError
+from playground.errors import MappingError, NotFound, Sentence, SettingsError
 from playground.settings import Settings
 from playground.workspace import read_json
 
@@ -69,27 +72,30 @@ class Revisions:
         cells: Sequence[dict[str, Any]] = (),
         add: Sequence[dict[str, Any]] = (),
         delete: Sequence[int] = (),
+        drop_columns: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """Change cells, add rows, take rows out, as `editing.edit`; a new version.
+        """Change cells, add rows, take rows or columns out, as `editing.edit`; a new version.
 
-        Gives {dataset_id, version, rows, changed, added, dropped}.
+        Gives {dataset_id, version, rows, changed, added, dropped, dropped_columns}.
         """
-        with self._changing(owner, id) as (folder, about, frame):
-            done = edit(frame, cells, add, delete)
-            if not (done.changed or done.added or done.deleted):
-                return {"dataset_id": id, "version": about.get("version", 1), "rows": frame.height, "changed": 0, "added": 0, "dropped": {}}
+        with self._changing(owner, id) as (folder, about):
+            path, target = versions.table(folder, about), versions.next_table(folder, about)
+            content: pl.DataFrame | TableWriter
+            if is_large(path):
+                content, done = bulk.change(path, target, about["columns"], about["rows"], cells, add, delete, drop_columns)
+            else:
+                done = edit(look(folder, about)[0], cells, add, delete, drop_columns)
+                content = done.frame
+            told = {"dataset_id": id, "changed": done.changed, "added": done.added, "dropped_columns": list(drop_columns)}
+            if not (done.changed or done.added or done.deleted or drop_columns):
+                return {**told, "version": about.get("version", 1), "rows": about["rows"], "dropped": {}}
             dropped = {str(Sentence("taken out by hand")): done.deleted} if done.deleted else {}
             changed = {str(Sentence("edited by hand")): done.changed} if done.changed else {}
-            new = versions.add(folder, about, done.frame, "edited", dropped=dropped, changed=changed, added=done.added)
+            counts = {"dropped": dropped, "changed": changed, "added": done.added, "columns": drop_columns}
+            new = versions.add(folder, about, content, "edited", **counts)
             record(folder, **new)
-            return {
-                "dataset_id": id,
-                "version": new["version"],
-                "rows": new["rows"],
-                "changed": done.changed,
-                "added": done.added,
-                "dropped": dropped,
-            }
+            _forget_mapping(folder)
+            return {**told, "version": new["version"], "rows": new["rows"], "dropped": dropped}
 
     def check(self, owner: str, id: str, lengths: Lengths | None = None, max_length: int | None = None) -> builtins.list[Finding]:
         """What is wrong with the current version, worst first, as `doctor.check`, by the mapping that was saved or a sample's own."""
@@ -97,7 +103,13 @@ class Revisions:
         mapping = read_json(folder / "mapping.json") or about["suggested"]
         key = (id, about.get("version", 1), json.dumps(mapping, sort_keys=True), max_length)
         if key not in self._checked:
-            self._checked = {key: doctor.check(read_frame(folder, about), mapping, lengths=lengths, max_length=max_length)}
+            frame, numbers = look(folder, about)
+            with vanished():
+                self._checked = {
+                    key: doctor.check(frame, mapping, lengths=lengths, max_length=max_length)
+                    if numbers is None
+                    else bulk.check(versions.table(folder, about), about["columns"], about["rows"], frame, numbers, mapping)
+                }
         return self._checked[key]
 
     def fix(
@@ -117,23 +129,35 @@ class Revisions:
         Raises:
             NotFound, SettingsError: as `doctor.fix`.
         """
-        with self._changing(owner, id) if keep else self._looking(owner, id) as (folder, about, frame):
+        with self._changing(owner, id) if keep else self._looking(owner, id) as (folder, about):
             mapping = read_json(folder / "mapping.json") or about["suggested"]
-            fixed = doctor.fix(frame, list(ids), mapping, lengths=lengths, max_length=max_length)
-            if not fixed.frame.height or not fixed.frame.width:
+            path, number = versions.table(folder, about), about.get("version", 1)
+            fixed: doctor.Fixed | bulk.Repaired
+            if is_large(path):
+                target = versions.next_table(folder, about) if keep else folder / f".{secrets.token_hex(4)}.parquet"
+                try:
+                    fixed = bulk.fix(path, target, list(ids), about["columns"], about["rows"], mapping or _guessed(look(folder, about)[0]))
+                finally:
+                    if not keep:
+                        large.remove(target)
+                content: pl.DataFrame | TableWriter = fixed.table
+            else:
+                fixed = doctor.fix(look(folder, about)[0], list(ids), mapping, lengths=lengths, max_length=max_length)
+                content = fixed.frame
+            rows = content.rows if isinstance(content, TableWriter) else content.height
+            if not rows or (isinstance(content, pl.DataFrame) and not content.width):
                 raise SettingsError("Nothing would be left of the table. Choose fewer repairs.")
-            number = about.get("version", 1)
             if keep and (fixed.dropped or fixed.changed or fixed.dropped_columns):
                 counts = {"dropped": fixed.dropped, "changed": fixed.changed, "columns": fixed.dropped_columns}
-                new = versions.add(folder, about, fixed.frame, "repaired", **counts)
+                new = versions.add(folder, about, content, "repaired", **counts)
                 record(folder, **{**new, "repairs": list(ids)})
                 number = new["version"]
             return {
                 "dataset_id": id,
                 "version": number,
-                "rows": fixed.frame.height,
+                "rows": rows,
                 "changed": sum(fixed.changed.values()),
-                "dropped": fixed.dropped,
+                "dropped": dict(fixed.dropped),
                 "dropped_columns": fixed.dropped_columns,
                 "changes": fixed.changes,
             }
@@ -144,17 +168,15 @@ class Revisions:
         Raises:
             FileUnreadable, SettingsError: as `formats.read_table`; the dataset stays as it was.
         """
-        with self._changing(owner, id) as (folder, about, _):
+        with self._changing(owner, id) as (folder, about):
             source = next(iter(sorted(folder.glob("source.*"))), folder / "source")
             known = about["read_as"]["format"]
             if known in NAMED and not {"format", "delimiter"} & options.keys():
                 options = {**options, "format": known}  # the file's own ending told, and that is no longer known
-            table = read_table(source, about["name"], options, self.settings.limits)
-            versions.replace(folder, about, table.frame, table.dropped, **how_read(table))
-            record(folder, "read again", options=options, rows=table.frame.height, dropped=table.dropped)
-            used = {name for name in ((read_json(folder / "mapping.json") or {}).get("columns") or {}).values() if name}
-            if not used <= set(table.frame.columns):
-                (folder / "mapping.json").unlink(missing_ok=True)
+            read = read_any(source, about["name"], options, self.settings.limits, versions.next_table(folder, about))
+            versions.replace(folder, about, read.content, read.dropped, **how_read(read))
+            record(folder, "read again", options=options, rows=read.rows, dropped=read.dropped)
+            _forget_mapping(folder)
         return self.info(owner, id)
 
     def restore(self, owner: str, id: str, version: int) -> dict[str, Any]:
@@ -163,7 +185,7 @@ class Revisions:
         Raises:
             NotFound: no such version, or it is not kept any more.
         """
-        with self._changing(owner, id) as (folder, about, _):
+        with self._changing(owner, id) as (folder, about):
             versions.restore(folder, about, version)
             record(folder, "restored", version=version)
         return {"dataset_id": id, "version": version, "rows": self.info(owner, id)["rows"], "changed": 0, "dropped": {}}
@@ -172,19 +194,35 @@ class Revisions:
         """The current version as a file (csv, jsonl or parquet) in a folder of the caller's, named after the dataset."""
         of, about = self._open(owner, id)
         stem = re.sub(r"[^\w-]+", "_", Path(about["name"]).stem)[:60].strip("_") or "dataset"
-        return export(read_frame(of, about), folder / f"{stem}.{format if format in FORMATS else 'none'}", format)
+        with vanished():
+            return export(versions.table(of, about), folder / f"{stem}.{format if format in FORMATS else 'none'}", format)
 
     @contextmanager
-    def _looking(self, owner: str, id: str) -> Iterator[tuple[Path, dict[str, Any], pl.DataFrame]]:
-        """(folder, manifest, current table)."""
-        folder, about = self._open(owner, id)
-        yield folder, about, read_frame(folder, about)
+    def _looking(self, owner: str, id: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """(folder, manifest)."""
+        with vanished():
+            yield self._open(owner, id)
 
     @contextmanager
-    def _changing(self, owner: str, id: str) -> Iterator[tuple[Path, dict[str, Any], pl.DataFrame]]:
+    def _changing(self, owner: str, id: str) -> Iterator[tuple[Path, dict[str, Any]]]:
         """As `_looking`, while nobody else changes this dataset; others can be changed meanwhile, for a repair may take its time."""
         self._open(owner, id)  # a lock for what is there only
         with self._names:
             lock = self._locks.setdefault(id, threading.Lock())
         with lock, self._looking(owner, id) as found:
             yield found
+
+
+def _forget_mapping(folder: Path) -> None:
+    """A mapping of columns that are no longer there is none."""
+    used = {name for name in ((read_json(folder / "mapping.json") or {}).get("columns") or {}).values() if name}
+    if not used <= {column["name"] for column in manifest(folder).get("columns", [])}:
+        (folder / "mapping.json").unlink(missing_ok=True)
+
+
+def _guessed(frame: pl.DataFrame) -> dict[str, Any]:
+    """A mapping for all pieces of a large table, which each of them would guess anew."""
+    try:
+        return map_table(frame).settings()
+    except MappingError:
+        return {}

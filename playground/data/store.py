@@ -1,6 +1,7 @@
 """An owner's datasets on disk: bring in, look at, map, delete.
 
     datasets/<id>/  source.<format>  table.parquet  table-<version>.parquet  mapping.json  history.jsonl  manifest.json
+                    table*.sample.parquet beside a large table
 
 Knows where things lie and whose they are; leaves reading files to `formats`, meaning to `mapping`, changes to `revisions`.
 """
@@ -16,12 +17,15 @@ from typing import Any
 import polars as pl
 
 from playground.data import versions
-from playground.data.folder import gone, how_read, manifest, read_frame, record, vanished
+from playground.data.folder import gone, how_read, keep, look, manifest, record, vanished
 from playground.data.formats import read_table
+from playground.data.importing import Import, Imports
+from playground.data.large import looked_at
 from playground.data.mapping import Mapped, Splits, map_table
 from playground.data.revisions import Revisions
-from playground.data.table import CONTROL, Table, describe, plain, shorten
-from playground.errors import NotFound, SettingsError, storage_errors, unpack
+from playground.data.streams import Streamed, Told, read_any
+from playground.data.table import CONTROL, plain, shorten
+from playground.errors import NotFound, Sentence, SettingsError, storage_errors, unpack
 from playground.settings import Settings
 from playground.workspace import Workspace, read_json, write_json
 
@@ -39,6 +43,7 @@ class DatasetStore(Revisions):
         super().__init__()
         self.workspace = workspace
         self.settings = settings
+        self.imports = Imports()
 
     def samples(self) -> builtins.list[dict[str, Any]]:
         """The datasets that come with the playground: [{name, kind, rows, description, example_prompts}]."""
@@ -59,10 +64,13 @@ class DatasetStore(Revisions):
         path = self._sample_folder / found["file"]
         return self._import(owner, path, found["name"], options, found.get("mapping"), file_name=path.name)
 
-    def import_file(self, owner: str, path: str | Path, name: str | None = None, options: dict[str, Any] | None = None) -> dict[str, Any]:
+    def import_file(
+        self, owner: str, path: str | Path, name: str | None = None, options: dict[str, Any] | None = None, *, told: Told | None = None
+    ) -> dict[str, Any]:
         """Copy a file into the workspace and read it as a table.
 
-        `name` is how the user calls the file (its own name by default); `options` as in `formats.read_table`. Gives {dataset_id, name,
+        `name` is how the user calls the file (its own name by default); `options` as in `formats.read_table`; `told` hears how much of a
+        large file is read, from 0 to 1, and may raise to give up. Gives {dataset_id, name,
         rows, columns: [{name, type, missing, unique, example}], read_as, dropped: {reason: rows}, warnings: [Sentence], mapping, created}.
 
         Raises:
@@ -70,7 +78,11 @@ class DatasetStore(Revisions):
             StorageFull: nothing half-written is kept.
         """
         path = Path(path)
-        return self._import(owner, path, clean_name(name or path.name), options)
+        return self._import(owner, path, clean_name(name or path.name), options, told=told)
+
+    def bring(self, owner: str, path: Path, name: str) -> Import:
+        """As `import_file`, to be followed and stopped."""
+        return self.imports.start(owner, lambda told: self.import_file(owner, path, name, told=told))
 
     def _import(
         self,
@@ -80,34 +92,38 @@ class DatasetStore(Revisions):
         options: dict[str, Any] | None,
         mapping: dict[str, Any] | None = None,
         file_name: str | None = None,
+        told: Told | None = None,
     ) -> dict[str, Any]:
-        table = read_table(path, file_name or name, options, self.settings.limits)
-        mapped = map_table(table.frame, mapping).settings() if mapping else None
         folder = self.workspace.draft("datasets")
         try:
+            target = folder / "table.parquet"
+            table = read_any(path, file_name or name, options, self.settings.limits, target, told)
+            columns = versions.write(target, table.content)
+            mapped = map_table(looked_at(target)[0], mapping).settings() if mapping else None
             with storage_errors():
-                shutil.copyfile(path, folder / f"source.{table.read_as['format']}")
-            versions.write_table(folder / "table.parquet", table.frame)
+                keep(path, folder / f"source.{table.read_as['format']}")
             if mapped:
                 write_json(folder / "mapping.json", mapped)
             with self._names:
-                self._publish(folder, owner, name, table, mapped)
+                self._publish(folder, owner, name, table, columns, mapped)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         return self.info(owner, folder.name)
 
-    def _publish(self, folder: Path, owner: str, name: str, table: Table, suggested: dict[str, Any] | None) -> None:
+    def _publish(
+        self, folder: Path, owner: str, name: str, table: Streamed, columns: builtins.list[dict[str, Any]], suggested: dict[str, Any] | None
+    ) -> None:
         taken = {manifest(other)["name"] for other in self.workspace.list("datasets", owner)}
         name = next(free for number in range(1, len(taken) + 2) if (free := name if number == 1 else f"{name} ({number})") not in taken)
-        record(folder, "imported", name=name, rows=table.frame.height)
+        record(folder, "imported", name=name, rows=table.rows)
         self.workspace.publish(
             folder,
             owner=owner,
             name=name,
-            rows=table.frame.height,
-            columns=describe(table.frame),
-            **versions.first(table.frame.height, table.dropped, **how_read(table)),
+            rows=table.rows,
+            columns=columns,
+            **versions.first(table.rows, table.dropped, **how_read(table)),
             suggested=suggested,
         )
 
@@ -172,7 +188,7 @@ class DatasetStore(Revisions):
                 rows = rows.filter(_has(search.strip(), about["columns"]))
             if only is not None or search.strip():
                 # Numbers first, and only those: the cells of the rows that are shown are read afterwards.
-                found = rows.select(NUMBER).collect().to_series()
+                found = rows.select(NUMBER).collect(engine="streaming").to_series()
                 total, wanted = len(found), found.slice(offset, limit)
                 page = pl.scan_parquet(versions.table(folder, about), row_index_name=NUMBER).filter(pl.col(NUMBER).is_in(wanted.implode()))
             else:
@@ -185,7 +201,7 @@ class DatasetStore(Revisions):
     def map(self, owner: str, id: str, settings: dict[str, Any] | None = None) -> Mapped:
         """Decide what is learnt from a dataset, and save that. As `mapping.map_table`; a sample's own mapping is its first guess."""
         folder, about = self._open(owner, id)
-        mapped = map_table(read_frame(folder, about), _with_suggestion(settings, about["suggested"]))
+        mapped = self._mapped(folder, about, _with_suggestion(settings, about["suggested"]))
         if read_json(folder / "mapping.json") != mapped.settings():
             with self._names, vanished():
                 write_json(folder / "mapping.json", mapped.settings())
@@ -195,7 +211,15 @@ class DatasetStore(Revisions):
     def splits(self, owner: str, id: str) -> Splits:
         """The examples by the saved mapping; by a guess, which is not saved, where there is none."""
         folder, about = self._open(owner, id)
-        return map_table(read_frame(folder, about), read_json(folder / "mapping.json") or about["suggested"]).conversations
+        return self._mapped(folder, about, read_json(folder / "mapping.json") or about["suggested"]).conversations
+
+    def _mapped(self, folder: Path, about: dict[str, Any], settings: dict[str, Any] | None) -> Mapped:
+        frame, numbers = look(folder, about)
+        mapped = map_table(frame, settings)
+        if numbers is not None:
+            message = "The table has {rows:,} rows. {count:,} of them, drawn by chance, are what can be learnt from."
+            mapped.warnings.insert(0, Sentence(message, rows=about["rows"], count=len(numbers)))
+        return mapped
 
     def _open(self, owner: str, id: str) -> tuple[Path, dict[str, Any]]:
         """(folder, manifest) of an owner's dataset, or NotFound."""

@@ -82,8 +82,13 @@ def unique_names(raw: Iterable[str | None]) -> tuple[list[str], list[Sentence]]:
 def from_text(
     names: Sequence[str], columns: Sequence[Sequence[str | None]], *, decimal_comma: bool = False
 ) -> tuple[pl.DataFrame, list[Sentence]]:
-    """Columns of raw cells -> a frame. Blank cells are missing; columns become numbers where all values survive the way there and back."""
+    """As `typed`, from columns of raw cells."""
     frame = pl.DataFrame([pl.Series(name, cells, dtype=pl.String) for name, cells in zip(names, columns, strict=True)])
+    return typed(frame, decimal_comma=decimal_comma)
+
+
+def typed(frame: pl.DataFrame, *, decimal_comma: bool = False) -> tuple[pl.DataFrame, list[Sentence]]:
+    """Columns of text -> a frame. Blank cells are missing; columns become numbers where all values survive the way there and back."""
     commas: list[str] = []
     finished = []
     for column in frame.iter_columns():

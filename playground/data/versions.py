@@ -17,6 +17,8 @@ from typing import Any
 
 import polars as pl
 
+from playground.data import large
+from playground.data.large import TableWriter
 from playground.data.table import describe
 from playground.errors import NotFound
 from playground.workspace import write_bytes, write_json
@@ -67,41 +69,68 @@ def table(folder: Path, about: Mapping[str, Any], number: int | None = None) -> 
     return folder / ("table.parquet" if number == 1 else f"table-{number}.parquet")
 
 
-def write_table(path: Path, frame: pl.DataFrame) -> None:
-    """A frame as Parquet, whole or not at all."""
+def write_table(path: Path, frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """A frame as Parquet, whole or not at all; gives its columns as `describe` tells them."""
+    if frame.height > large.ROWS:
+        with TableWriter(path) as writer:
+            for piece in frame.iter_slices(large.SLICE):
+                writer.write(piece)
+        return writer.columns
     content = io.BytesIO()
     frame.write_parquet(content)
     write_bytes(path, content.getvalue())
+    return describe(frame)
 
 
-def add(folder: Path, about: Mapping[str, Any], frame: pl.DataFrame, what: str, **counts: Any) -> dict[str, Any]:
+def write(path: Path, content: pl.DataFrame | TableWriter) -> list[dict[str, Any]]:
+    """The columns of a table, which is written now where it is a frame."""
+    return content.columns if isinstance(content, TableWriter) else write_table(path, content)
+
+
+def next_table(folder: Path, about: Mapping[str, Any]) -> Path:
+    """Where the table of the next version goes."""
+    return table(folder, about, _next(about))
+
+
+def add(folder: Path, about: Mapping[str, Any], content: pl.DataFrame | TableWriter, what: str, **counts: Any) -> dict[str, Any]:
     """Keep a changed table as the newest version and make it the current one; gives its entry.
 
-    `counts` as in `entry`. Rows of the parent + added = rows of the frame + dropped.
+    `content`: a frame, or the writer that wrote to `next_table`. `counts` as in `entry`. Rows of the parent + added = rows of the table +
+    dropped.
     """
     before = listed(about)
     current = about.get("version", 1)
-    number = max(one["version"] for one in before) + 1
-    new = entry(number, current, what, frame.height, **counts)
+    number = _next(about)
+    new = entry(number, current, what, _rows(content), **counts)
     rows = next(one["rows"] for one in before if one["version"] == current)
-    if rows + new["added"] != frame.height + sum(new["dropped"].values()):
+    if rows + new["added"] != new["rows"] + sum(new["dropped"].values()):
         raise ValueError("The rows of a new version do not add up")
-    write_table(table(folder, about, number), frame)
-    _switch(folder, {**about, "versions": [*before, new]}, number, frame)
+    columns = write(table(folder, about, number), content)
+    _switch(folder, {**about, "versions": [*before, new]}, number, new["rows"], columns)
     _forget(folder, number, [one["version"] for one in before])
     return new
 
 
-def replace(folder: Path, about: Mapping[str, Any], frame: pl.DataFrame, dropped: Mapping[str, int], **reading: Any) -> dict[str, Any]:
-    """The file read anew: a version with no parent, which counts from the file again. `reading` as in `first`."""
+def replace(
+    folder: Path, about: Mapping[str, Any], content: pl.DataFrame | TableWriter, dropped: Mapping[str, int], **reading: Any
+) -> dict[str, Any]:
+    """The file read anew: a version with no parent, which counts from the file again. `content` as in `add`, `reading` as in `first`."""
     before = listed(about)
-    number = max(one["version"] for one in before) + 1
+    number = _next(about)
     told = {**reading, "dropped": dict(dropped)}
-    new = {**entry(number, None, "imported", frame.height, dropped=dropped), "reading": told}
-    write_table(table(folder, about, number), frame)
-    _switch(folder, {**about, **told, "versions": [*before, new]}, number, frame)
+    new = {**entry(number, None, "imported", _rows(content), dropped=dropped), "reading": told}
+    columns = write(table(folder, about, number), content)
+    _switch(folder, {**about, **told, "versions": [*before, new]}, number, new["rows"], columns)
     _forget(folder, number, [one["version"] for one in before])
     return new
+
+
+def _next(about: Mapping[str, Any]) -> int:
+    return max(one["version"] for one in listed(about)) + 1
+
+
+def _rows(content: pl.DataFrame | TableWriter) -> int:
+    return content.rows if isinstance(content, TableWriter) else content.height
 
 
 def restore(folder: Path, about: Mapping[str, Any], number: int) -> None:
@@ -114,7 +143,9 @@ def restore(folder: Path, about: Mapping[str, Any], number: int) -> None:
     if number not in {one["version"] for one in listed(about)} or not path.exists():
         raise NotFound("Version {number} of this dataset is not kept any more.", number=number)
     origin = chain(about, number)[-1].get("reading", {})
-    _switch(folder, {**about, **origin}, number, pl.read_parquet(path))
+    rows = next(one["rows"] for one in listed(about) if one["version"] == number)
+    frame, numbers = large.looked_at(path)
+    _switch(folder, {**about, **origin}, number, rows, describe(frame) if numbers is None else large.describe_large(path, frame))
 
 
 def chain(about: Mapping[str, Any], number: int) -> list[dict[str, Any]]:
@@ -131,16 +162,16 @@ def kept(folder: Path, about: Mapping[str, Any]) -> list[int]:
     return [one["version"] for one in listed(about) if table(folder, about, one["version"]).exists()]
 
 
-def _switch(folder: Path, about: Mapping[str, Any], number: int, frame: pl.DataFrame) -> None:
-    columns = [{**column, "type": str(column["type"])} for column in describe(frame)]
-    write_json(folder / "manifest.json", {**about, "version": number, "rows": frame.height, "columns": columns, "versions": listed(about)})
+def _switch(folder: Path, about: Mapping[str, Any], number: int, rows: int, described: Sequence[Mapping[str, Any]]) -> None:
+    columns = [{**column, "type": str(column["type"])} for column in described]
+    write_json(folder / "manifest.json", {**about, "version": number, "rows": rows, "columns": columns, "versions": listed(about)})
 
 
 def _forget(folder: Path, current: int, older: Sequence[int]) -> None:
     """Of many versions only the newest tables stay, and the first."""
     for number in sorted(older)[:-KEPT]:
         if number not in (1, current):
-            table(folder, {}, number).unlink(missing_ok=True)
+            large.remove(table(folder, {}, number))
 
 
 def ledger(about: Mapping[str, Any]) -> dict[str, Any]:

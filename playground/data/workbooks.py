@@ -102,6 +102,18 @@ def read_parquet(path: Path, name: str, rows: int, upload_bytes: int) -> pl.Data
     except (pyarrow.ArrowException, OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         log.info("parquet refused: %s", error)
         raise broken from error
+    try:
+        return plain_frame(frame)
+    except ValueError as error:
+        raise broken from error
+
+
+def plain_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    """A frame of any types as `read_parquet` gives it.
+
+    Raises:
+        ValueError: too many columns, or several of one name.
+    """
     columns: list[pl.Series] = []
     for column in frame.iter_columns():
         inner = column.struct.unnest().iter_columns() if isinstance(column.dtype, pl.Struct) else [column]
@@ -109,7 +121,7 @@ def read_parquet(path: Path, name: str, rows: int, upload_bytes: int) -> pl.Data
         columns += [_simple(one).alias(prefix + one.name) for one in inner]
     names = [column.name for column in columns]
     if len(columns) > COLUMNS or len(set(names)) < len(names):
-        raise broken
+        raise ValueError("columns that cannot be told apart, or too many")
     return pl.DataFrame(columns)
 
 

@@ -19,13 +19,23 @@ CHECK_ROWS = 200  # and how many of them at most
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What the defaults depend on. `parameters` None: unknown. `window`: tokens the model can read. `gpu`: one is there and usable."""
+    """What the defaults depend on. `parameters` None: unknown. `window`: tokens the model can read. `gpu`: one is there and usable.
+
+    `parts`: what the texts of the rows come to where long ones are learnt in several parts; None: each row is one.
+    """
 
     rows: int
     validation_rows: int
     parameters: int | None
     window: int
     gpu: bool = False
+    task: str = "instruction"
+    parts: int | None = None
+
+    @property
+    def read(self) -> int:
+        """Rows as the trainer counts them."""
+        return self.rows if self.parts is None else self.parts
 
 
 def resolve(given: Mapping[str, Any], around: Circumstances) -> tuple[TrainingSettings, dict[str, Sentence]]:
@@ -61,31 +71,46 @@ def resolve(given: Mapping[str, Any], around: Circumstances) -> tuple[TrainingSe
     return TrainingSettings(**chosen), reasons
 
 
-def check_rows(validation_rows: int, rows: int, settings: TrainingSettings) -> int:
-    """How many validation rows the curve uses: at most `CHECK_ROWS`, and so few that all checks stay a small part of the run."""
+def check_rows(validation_rows: int, rows: int, settings: TrainingSettings, parted: bool = False) -> int:
+    """How many validation rows the curve uses: at most `CHECK_ROWS`, and so few that all checks stay a small part of the run.
+
+    With `parted`, each of the validation rows may come in several parts, and those are counted.
+    """
     if not settings.eval_steps or not validation_rows:
         return 0
     steps = settings.planned_steps(rows)
     trained = steps * settings.per_device_train_batch_size * settings.gradient_accumulation_steps
     checks = max(1, steps // settings.eval_steps) + 1
     affordable = int(trained * 0.45 / checks)  # a looked-at row costs about a third of a trained one: 15 % of the time
-    return min(validation_rows, CHECK_ROWS, max(16, affordable))
+    return min(CHECK_ROWS if parted else validation_rows, CHECK_ROWS, max(16, affordable))
+
+
+def longest_example(around: Circumstances) -> int:
+    """The `max_length` of a run where none is given."""
+    return min(around.window, 2048 if around.gpu else 1024)
 
 
 def _default_length(default: Any, around: Circumstances) -> None:
-    longest = 2048 if around.gpu else 1024
-    length = min(around.window, longest)
-    if length == around.window:
+    length = longest_example(around)
+    whole = length == around.window
+    if around.task == "completion":
         default(
-            "max_length", length, "The model reads {length} tokens at once; longer examples lose the start of their prompt.", length=length
-        )
+            "max_length", length,
+            "The model reads {length} tokens at once; longer texts are learnt in several parts." if whole
+            else "Texts longer than {length} tokens are learnt in several parts, which keeps memory small.", length=length,
+        )  # fmt: skip
+    elif around.task == "chat":
+        default(
+            "max_length", length,
+            "The model reads {length} tokens at once; longer conversations lose their beginning." if whole
+            else "Conversations longer than {length} tokens lose their beginning, which keeps memory small.", length=length,
+        )  # fmt: skip
     else:
         default(
-            "max_length",
-            length,
-            "Longer examples than {length} tokens lose the start of their prompt, which keeps memory small.",
-            length=length,
-        )
+            "max_length", length,
+            "The model reads {length} tokens at once; longer examples lose the start of their prompt." if whole
+            else "Longer examples than {length} tokens lose the start of their prompt, which keeps memory small.", length=length,
+        )  # fmt: skip
 
 
 def _default_pace(default: Any, size: int, around: Circumstances) -> None:
@@ -95,12 +120,15 @@ def _default_pace(default: Any, size: int, around: Circumstances) -> None:
         default("learning_rate", 4e-4, "0.0004 suits adapters on models of some hundred million parameters.")
     else:
         default("learning_rate", 2e-4, "0.0002 is the usual choice for adapters on models of this size.")
-    epochs = 5 if around.rows < 300 else 3 if around.rows <= 5000 else 2 if around.rows <= 20000 else 1
-    if size <= SMALL and around.rows <= 2000:
-        epochs = 5 if around.rows > 300 else 8  # quick anyway, and a small model needs to see an example more often
+    rows = around.read
+    epochs = 5 if rows < 300 else 3 if rows <= 5000 else 2 if rows <= 20000 else 1
+    if size <= SMALL and rows <= 2000:
+        epochs = 5 if rows > 300 else 8  # quick anyway, and a small model needs to see an example more often
     default(
-        "num_train_epochs", epochs, "{rows} rows: reading all of them {epochs} times is usually enough.", rows=around.rows, epochs=epochs
-    )
+        "num_train_epochs", epochs,
+        "{rows} rows: reading all of them {epochs} times is usually enough." if rows == around.rows
+        else "{rows} parts of texts: reading all of them {epochs} times is usually enough.", rows=rows, epochs=epochs,
+    )  # fmt: skip
     batch, accumulate = (8, 1) if size <= SMALL or around.gpu else (4, 2) if size <= MIDDLE else (1, 8)
     default("per_device_train_batch_size", batch, "{batch} examples at a time fit a model of this size.", batch=batch)
     default("gradient_accumulation_steps", accumulate, "Together with the batch size, each step learns from about 8 examples.")
@@ -139,7 +167,7 @@ def _default_checks(default: Any, chosen: dict[str, Any], around: Circumstances)
         default("eval_steps", 0, "There are no validation rows to check on.")
         return
     batch = chosen["per_device_train_batch_size"] * chosen["gradient_accumulation_steps"]
-    steps = chosen["max_steps"] or int(chosen["num_train_epochs"] * max(1, around.rows / batch))
+    steps = chosen["max_steps"] or int(chosen["num_train_epochs"] * max(1, around.read / batch))
     every = max(1, round(steps / CHECKS))
     default("eval_steps", every, "About {checks} checks on the validation rows in the whole run.", checks=max(1, steps // every))
 

@@ -35,6 +35,7 @@ class Run:
     place_in_line: int | None = None  # 1 is the next to start; None when it does not wait
     step: int = 0
     max_steps: int | None = None
+    max_steps_about: bool = False  # until the worker has counted, where that would have taken long
     epoch: float = 0.0
     loss: float | None = None
     eval_loss: float | None = None
@@ -115,6 +116,7 @@ def read(folder: Path, place_in_line: int | None = None) -> Run:
         place_in_line=place_in_line if state == "queued" else None,
         step=now.get("step", 0),
         max_steps=now.get("max_steps", asked.get("planned_steps")),
+        max_steps_about="max_steps" not in now and bool(asked.get("planned_about")),
         epoch=now.get("epoch", 0.0),
         loss=now.get("loss"),
         eval_loss=now.get("eval_loss"),

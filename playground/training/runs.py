@@ -17,17 +17,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from playground.errors import InputError, Sentence, WrongState, pack, storage_errors
+from playground.errors import InputError, WrongState, pack, storage_errors
 from playground.messages import Conversation, Message
 from playground.models.catalog import AdapterRef, Catalog, ModelRef
 from playground.models.folder import parameters_of
 from playground.settings import Limits
 from playground.system import machine
 from playground.training import record, samples
-from playground.training.config import TrainingSettings
-from playground.training.defaults import Circumstances, resolve
 from playground.training.dispatch import PATIENCE, WORKER, Dispatcher
 from playground.training.metrics import MetricsReader
+from playground.training.plan import Parts, Plan, make_plan
 from playground.training.record import Run
 from playground.workspace import Workspace, write_bytes, write_json
 
@@ -82,14 +81,18 @@ class Runs:
         """Stop watching; running workers go on and are found again by the next `open`."""
         self._line.close()
 
-    def resolve(self, settings: Mapping[str, Any], *, rows: int, validation_rows: int) -> tuple[TrainingSettings, dict[str, Sentence]]:
-        """The complete settings that a run would have, with the reason for each value that was not given.
+    def plan(self, splits: Parts, settings: Mapping[str, Any]) -> Plan:
+        """The complete settings that a run would have, with the reason for each value that was not given, and its steps.
 
         Raises:
             SettingsError: all that is wrong with them.
             ModelUnavailable, NotFound: the model.
         """
-        return self._resolve(settings, rows, validation_rows)[:2]
+        wanted = settings.get("model") if isinstance(settings, Mapping) else None
+        ref = self._catalog.resolve(wanted if isinstance(wanted, str) and wanted else "starter")
+        known = next((model.parameters for model in self._catalog.list() if model.id == ref.id), None)
+        parameters = known if known is not None else parameters_of(Path(ref.source))
+        return make_plan(settings, splits, ref, parameters, self._machine["gpu"] is not None)
 
     def start(
         self, owner: str, *, name: str = "", dataset_id: str, dataset_name: str, splits: Examples, settings: Mapping[str, Any]
@@ -98,13 +101,14 @@ class Runs:
 
         Raises:
             InputError: no row to learn from.
-            SettingsError, ModelUnavailable, NotFound: as `resolve`.
+            SettingsError, ModelUnavailable, NotFound: as `plan`.
             WrongState: the line is full.
             StorageFull: no room for the copy; nothing is left behind.
         """
         if not splits.train:
             raise InputError("There are no rows to learn from. Check the columns and the split on the Dataset tab.")
-        chosen, reasons, ref = self._resolve(settings, len(splits.train), len(splits.validation))
+        planned = self.plan(splits, settings)
+        chosen = planned.settings
         if len(self._line.waiting()) >= self._limits.queued_runs:
             raise WrongState(
                 "{count} runs are waiting in line already. Wait until one has finished, or cancel one of yours.",
@@ -123,11 +127,12 @@ class Runs:
                 owner=owner,
                 name=name.strip() or self._next_name(owner, dataset_name),
                 dataset={"id": dataset_id, "name": dataset_name},
-                model=asdict(ref),
+                model=asdict(planned.model),
                 settings=chosen.to_dict(),
                 given=sorted(set(settings) & set(chosen.to_dict())),
-                reasons={key: pack(reason) for key, reason in reasons.items()},
-                planned_steps=chosen.planned_steps(len(splits.train)),
+                reasons={key: pack(reason) for key, reason in planned.reasons.items()},
+                planned_steps=planned.steps,
+                planned_about=planned.about,
                 rows={part: len(conversations) for part, conversations in parts.items()},
                 instruction=splits.instruction,
                 system=splits.system,
@@ -253,21 +258,6 @@ class Runs:
             line = self._line.waiting() if waiting is None else waiting
             run.place_in_line = line.index(folder) + 1 if folder in line else None
         return run
-
-    def _resolve(
-        self, settings: Mapping[str, Any], rows: int, validation_rows: int
-    ) -> tuple[TrainingSettings, dict[str, Sentence], ModelRef]:
-        wanted = settings.get("model") if isinstance(settings, Mapping) else None
-        ref = self._catalog.resolve(wanted if isinstance(wanted, str) and wanted else "starter")
-        known = next((model.parameters for model in self._catalog.list() if model.id == ref.id), None)
-        around = Circumstances(
-            rows=rows,
-            validation_rows=validation_rows,
-            parameters=known if known is not None else parameters_of(Path(ref.source)),
-            window=ref.window,
-            gpu=self._machine["gpu"] is not None,
-        )
-        return (*resolve(settings, around), ref)
 
     @cached_property
     def _machine(self) -> dict[str, int | str | None]:

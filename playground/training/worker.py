@@ -118,7 +118,7 @@ class Training:
                 "None of the {rows} examples has an answer that fits into {length} tokens. Raise max_length, or shorten the answers.",
                 rows=rows["train"], length=settings.max_length,
             )  # fmt: skip
-        limit = check_rows(rows["validation"], rows["train"], settings)
+        limit = check_rows(rows["validation"], len(train), settings, parted=self.asked.get("task") == "completion")
         validation = examples.read(self.folder / "data" / "validation.jsonl", tokenizer, settings.max_length, limit) if limit else None
         self._warn(train, validation)
         lora = LoraConfig(

@@ -47,6 +47,21 @@ def build(page: Page) -> None:
                 return services.datasets.import_sample(who(owner), sample, options)
             return services.datasets.import_file(who(owner), Path(file or ""), Path(file or "").name, options)
 
+    def list_hub_splits(id: str) -> dict:
+        """Say what a dataset of the Hugging Face Hub holds ("owner/name"): its commit, and each config and split with files and bytes."""
+        with telling():
+            return services.hub_datasets.look(id).to_dict()
+
+    def import_hub_dataset(id: str, split: str | None = None, config: str | None = None, owner: Owner = None) -> dict:
+        """Bring in a dataset of the Hugging Face Hub ("owner/name"), where the network allows; by default its train split.
+
+        Only its Parquet, CSV or JSON files are fetched, never a script. Waits for the download, which goes on when the caller leaves.
+        """
+        with telling():
+            for job in services.import_hub_dataset(who(owner), id, split, config):
+                last = job
+            return services.imported(who(owner), last)
+
     def list_datasets(owner: Owner = None) -> list:
         """List one's datasets, newest first."""
         with telling():
@@ -81,11 +96,16 @@ def build(page: Page) -> None:
             return services.datasets.restore(who(owner), dataset_id, version)
 
     def edit_dataset(
-        dataset_id: str, cells: list | None = None, add: list | None = None, delete: list | None = None, owner: Owner = None
+        dataset_id: str,
+        cells: list | None = None,
+        add: list | None = None,
+        delete: list | None = None,
+        owner: Owner = None,
+        drop_columns: list | None = None,
     ) -> dict:
-        """Change cells [{row, column, value}], add rows [{column: value}], take rows out by number, as a new version."""
+        """Change cells [{row, column, value}], add rows [{column: value}], take rows out by number, columns by name; as a new version."""
         with telling():
-            return services.datasets.edit(who(owner), dataset_id, cells or [], add or [], delete or [])
+            return services.datasets.edit(who(owner), dataset_id, cells or [], add or [], delete or [], drop_columns or [])
 
     def map_dataset(dataset_id: str, settings: Settings = None, owner: Owner = None) -> dict:
         """Choose what is to be learnt: task, columns, instruction, system prompt, label names, split, seed.
@@ -215,7 +235,7 @@ def build(page: Page) -> None:
 
     plain: list[Callable[..., Any]] = [list_samples, list_datasets, delete_dataset, preview_dataset, map_dataset, list_models, start_run]
     plain += [get_run, get_metrics, stop_run, cancel_run, list_runs, delete_run]
-    plain += [check_dataset, fix_dataset, restore_dataset, edit_dataset]
+    plain += [check_dataset, fix_dataset, restore_dataset, edit_dataset, list_hub_splits, import_hub_dataset]
     plain += [list_collections, list_documents, delete_document, delete_collection, search, get_job, stop_job]
     for endpoint in plain:
         gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)

@@ -23,11 +23,12 @@ def lengths(histogram: Sequence[tuple[int, int, int]], window: int, say: Say) ->
         f' title="{escape(say("bars.length", low=low, high=high - 1, count=count), quote=True)}"></i>'
         for low, high, count in histogram
     )
+    low, high = (say("number.whole", n=end) for end in (histogram[0][0], histogram[-1][1] - 1))
     told = say("bars.lengths_told", low=histogram[0][0], high=histogram[-1][1] - 1, most=most)
     return (
         f'<figure class="bars"><figcaption>{escape(say("bars.lengths"))}</figcaption>'
         f'<div class="upright" role="img" aria-label="{escape(told, quote=True)}">{bars}</div>'
-        f'<div class="ends"><span>{histogram[0][0]:,}</span><span>{histogram[-1][1] - 1:,}</span></div></figure>'
+        f'<div class="ends"><span>{low}</span><span>{high}</span></div></figure>'
     )
 
 

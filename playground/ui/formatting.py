@@ -10,6 +10,9 @@ from typing import Any
 Say = Callable[..., str]  # a locale key and its values -> a sentence
 Translate = Callable[[str], str]  # a service's sentence -> the same for the visitor
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab_character", "|": "pipe"}
+FORMATS = {"jsonl": "JSON Lines", "parquet": "Parquet", "xlsx": "Excel (XLSX)", "xls": "Excel (XLS)", "ods": "OpenDocument (ODS)"}
+WORDED = ("text", "markdown", "alpaca", "sharegpt", "openai", "prompt_completion", "dpo")  # formats that have words of their own
+RECOGNISED = "Recognised as {what}."  # a warning for programs; on the page the line itself says it
 PREVIEW_CHARACTERS = 300
 
 
@@ -62,7 +65,8 @@ def shorten(value: Any, characters: int = PREVIEW_CHARACTERS) -> str:
 def understood(info: dict[str, Any], say: Say, translate: Translate) -> str:
     """One line of Markdown on what was read, then one for each thing left out or to be known."""
     read = info["read_as"]
-    details = ""
+    format, chat = str(read.get("format") or ""), read.get("chat_format")
+    details = say(f"dataset.as_{chat}") if chat in WORDED else ""
     if read.get("encoding"):
         details += say("dataset.encoding", encoding=plain(read["encoding"]))
     if read.get("delimiter"):
@@ -72,18 +76,20 @@ def understood(info: dict[str, Any], say: Say, translate: Translate) -> str:
         details += say("dataset.sheet", sheet=plain(read["sheet"]))
     if read.get("header") is not None and read.get("delimiter"):
         details += say("dataset.header") if read["header"] else say("dataset.no_header")
+    columns = len(info["columns"])
     line = say(
-        "dataset.read",
+        "dataset.read_one" if columns == 1 else "dataset.read",
         name=plain(info["name"]),
-        format=plain(str(read.get("format", "")).upper()),
+        format=say(f"dataset.as_{format}") if format in WORDED else plain(FORMATS.get(format, format.upper())),
         details=details,
         rows=info["rows"],
-        columns=len(info["columns"]),
+        **({} if columns == 1 else {"columns": columns}),
     )
+    told = [one for one in info.get("warnings", []) if chat not in WORDED or getattr(one, "template", one) != RECOGNISED]
     left_out = [
         say("dataset.dropped", rows=rows, reason=plain(translate(reason))) for reason, rows in info.get("dropped", {}).items() if rows
     ]
-    return "\n\n".join([line, *(f"- {note}" for note in [*left_out, *(plain(translate(one)) for one in info.get("warnings", []))])])
+    return "\n\n".join([line, *(f"- {note}" for note in [*left_out, *(plain(translate(one)) for one in told)])])
 
 
 def column_rows(columns: Iterable[dict[str, Any]], say: Say, translate: Translate) -> list[list[str]]:
@@ -98,9 +104,11 @@ def mapping_notes(report: dict[str, Any], say: Say, translate: Translate) -> str
     """The split, the lengths and what cannot be used, as Markdown."""
     tokens = report["tokens"]
     lines = [say("mapping.split", **report["rows"]), say("mapping.tokens", **{k: tokens[k] for k in ("median", "max", "window")})]
-    lines.append(say("mapping.words", **report["words"]))
+    kind = {"completion": "_text", "chat": "_chat"}.get(report["task"], "")
+    words = {"answer": report["words"]["answer"]} if kind == "_text" else report["words"]
+    lines.append(say(f"mapping.words{kind}", **words))
     if tokens["over_limit"]:
-        lines.append(say("mapping.over", n=tokens["over_limit"]))
+        lines.append(say(f"mapping.over{kind}", n=tokens["over_limit"]))
     lines += [say("mapping.dropped", n=n, reason=plain(translate(reason))) for reason, n in report["dropped"].items() if n]
     return "\n\n".join([*lines, *(plain(translate(one)) for one in report["warnings"])])
 

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 from gradio_client import Client
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from playground.system import ProcessId
 from playground.workspace import PERSONAL, read_json
@@ -157,6 +157,13 @@ def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
         context.close()
     if complaints:
         pytest.fail("\n".join(complaints))
+
+
+def settle(page: Page) -> None:
+    """Wait until the dataset that a page opens with is there as a whole: filling it in would overtake what a quicker hand does next."""
+    expect(page.locator("#standing")).to_contain_text("Dataset", timeout=60_000)
+    if re.search(r"\d rows", page.locator("#standing").inner_text()):
+        expect(page.locator("#doctor-summary")).to_contain_text("rows are here", timeout=60_000)
 
 
 def wait_for(condition: Callable[[], Any], seconds: float, what: str, every: float = 0.2) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Server
+from tests.browser.conftest import Server, settle
 
 MESSY = """id;pergunta;resposta;contato
 1;Qual é o horário?;Das 8 às 18 horas.;ana@example.com
@@ -29,12 +30,13 @@ SLOW = 30_000
 
 @pytest.fixture
 def messy(tmp_path: Path) -> Path:
-    path = tmp_path / "perguntas.csv"
+    path = tmp_path / f"perguntas-{secrets.token_hex(2)}.csv"  # a page opens with the dataset of the test before, which is not this one
     path.write_text(MESSY, "utf-8")
     return path
 
 
 def bring(page: Page, path: Path, rows: int) -> None:
+    settle(page)
     page.set_input_files("#upload input[type=file]", path)
     expect(page.locator("#understood")).to_contain_text(path.name, timeout=SLOW)
     expect(page.locator("#understood")).to_contain_text(f"{rows} rows", timeout=SLOW)

@@ -178,6 +178,7 @@ def test_long_chats_and_texts_are_learnt(runs: Runs, tiny: Path, task: str) -> N
     wait_for(lambda: runs.get("me", run_id).finished)
     run = runs.get("me", run_id)
     assert run.state == "done", (run.error, run.log_tail)
+    assert run.max_steps == runs.plan(splits, chosen).steps, "long texts are counted as the trainer counts them"
     points = runs.metrics("me", run_id)
     assert points[-1]["eval_loss"] < 0.75 * points[0]["eval_loss"]
     told = "16 of 16 conversations were" if task == "chat" else "16 of 16 texts were"

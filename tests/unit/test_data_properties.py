@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import polars as pl
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from playground.data.delimited import find_dialect
@@ -109,6 +109,7 @@ plain_words = st.text(alphabet="abcdefgh ", min_size=1, max_size=8).map(lambda w
 
 
 @quick
+@example(grid=[["éa"] * 3] * 3, delimiter=",", encoding="latin-1", name="x.csv")  # half of the letters have accents
 @given(
     grid=st.lists(st.lists(plain_words, min_size=3, max_size=3), min_size=3, max_size=12),
     delimiter=st.sampled_from(",;\t|"),

@@ -40,7 +40,15 @@ def test_an_edit_is_a_version_and_can_be_taken_back(store: DatasetStore, dataset
     done = store.edit(
         "me", dataset, cells=[{"row": 1, "column": "label", "value": "ham"}], add=[{"text": "new", "count": "7"}], delete=[0, 5]
     )
-    assert done == {"dataset_id": dataset, "version": 2, "rows": 29, "changed": 1, "added": 1, "dropped": {"taken out by hand": 2}}
+    assert done == {
+        "dataset_id": dataset,
+        "version": 2,
+        "rows": 29,
+        "changed": 1,
+        "added": 1,
+        "dropped": {"taken out by hand": 2},
+        "dropped_columns": [],
+    }
     info = store.info("me", dataset)
     assert adds_up(info) and (info["read"], info["added"], info["rows"]) == (30, 1, 29)
     page = store.preview("me", dataset, 0, 100)
@@ -152,6 +160,21 @@ def test_rows_are_found_by_any_cell(store: DatasetStore, dataset: str) -> None:
     assert store.preview("me", dataset, only=[4, 2], limit=1)["numbers"] == [2]
 
 
+def test_columns_can_be_taken_out(store: DatasetStore, dataset: str) -> None:
+    names = [column["name"] for column in store.info("me", dataset)["columns"]]
+    store.map("me", dataset)
+    done = store.edit("me", dataset, drop_columns=[names[0]])
+    assert done["dropped_columns"] == [names[0]] and store.preview("me", dataset)["columns"] == names[1:]
+    assert store.info("me", dataset)["versions"][-1]["dropped_columns"] == [names[0]]
+    assert store.info("me", dataset)["mapping"] is None, "it taught a column that is gone"
+    with pytest.raises(SettingsError, match="at least one column has to stay"):
+        store.edit("me", dataset, drop_columns=names[1:])
+    with pytest.raises(SettingsError, match="no column"):
+        store.edit("me", dataset, drop_columns=["absent"])
+    store.restore("me", dataset, 1)
+    assert store.preview("me", dataset)["columns"] == names
+
+
 @pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
 def test_what_is_taken_away_can_be_brought_back(store: DatasetStore, dataset: str, format: str, tmp_path: Path) -> None:
     path = store.download("me", dataset, format, tmp_path)
@@ -164,10 +187,11 @@ def test_what_is_taken_away_can_be_brought_back(store: DatasetStore, dataset: st
 
 def test_formulas_leave_as_text(tmp_path: Path) -> None:
     frame = pl.DataFrame({"=a": ["=HYPERLINK(1)", "+1", "-5", "-cmd|x", "@sum", "plain", None], "n": [1, -2, 3, 4, 5, 6, 7]})
-    safe = spreadsheet_safe(frame)
+    safe = spreadsheet_safe(frame.lazy()).collect()
     assert safe["'=a"].to_list() == ["'=HYPERLINK(1)", "'+1", "-5", "'-cmd|x", "'@sum", "plain", None]
     assert safe["n"].to_list() == frame["n"].to_list()
-    assert export(frame, tmp_path / "x.csv", "csv").read_bytes().startswith(b"\xef\xbb\xbf'=a,n\n'=HYPERLINK")
+    frame.write_parquet(tmp_path / "table.parquet")
+    assert export(tmp_path / "table.parquet", tmp_path / "x.csv", "csv").read_bytes().startswith(b"\xef\xbb\xbf'=a,n\n'=HYPERLINK")
 
 
 CELLS = st.one_of(st.none(), st.text(max_size=6))

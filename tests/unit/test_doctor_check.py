@@ -1,5 +1,7 @@
 """What the doctor finds in small tables, what it leaves alone, and that repairs do what they say and nothing else."""
 
+import json
+
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +21,8 @@ def table(column: list[str | None]) -> pl.DataFrame:
 
 
 def kinds(frame: pl.DataFrame, **more: object) -> dict[str, tuple[int, ...]]:
-    return {one.kind: one.examples for one in check(frame, MAPPING, **more) if one.kind != "few_rows"}  # type: ignore[arg-type]
+    always = ("few_rows", "unused_columns")  # of such tables
+    return {one.kind: one.examples for one in check(frame, MAPPING, **more) if one.kind not in always}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -136,6 +139,16 @@ def test_long_rows_and_leaks() -> None:
     assert "leakage" not in {one.kind for one in check(fix(frame, ["leakage"], mapping).frame, mapping)}
 
 
+def test_dialogues_are_as_long_as_they_are_read() -> None:
+    talk = json.dumps([{"role": "customer", "text": "one two"}, {"role": "agent", "text": "three"}])
+    summaries = json.dumps(["four five", "six seven eight nine"])
+    frame = pl.DataFrame({"ask": [talk] * 30, "say": [summaries] * 30})
+    mapping = {"task": "summarization", "columns": {"prompt": "ask", "answer": "say"}}
+    counted: list[str] = []
+    check(frame, mapping, lengths=lambda rows: counted.extend(rows) or [0] * len(rows), max_length=1)
+    assert counted[0] == "customer: one two\nagent: three\nfour five", "not the marks around it, and of several summaries the first"
+
+
 def test_what_cannot_be_repaired_is_told_at_once() -> None:
     with pytest.raises(NotFound, match="nonsense, few_rows, markup:nowhere"):
         fix(table(["a", "b"]), ["nonsense", "few_rows", "markup:nowhere", "markup:x"], MAPPING)
@@ -173,3 +186,12 @@ def test_real_tables(shared_data, name: str) -> None:
     for one in check(frame):
         assert one.rows and 0 < len(one.examples) <= 5 and all(0 <= row < frame.height for row in one.examples)
         assert one.kind in ("near_duplicates", "duplicate_rows", "leakage", "not_compared") or one.rows <= frame.height
+
+
+def test_columns_that_the_task_does_not_use_can_go_before_equal_rows_are_looked_for():
+    frame = pl.DataFrame({"id": [1, 2, 3], "ask": ["q", "q", "r"], "say": ["a", "a", "b"], "note": ["x", "y", "z"]})
+    [unused] = [one for one in check(frame, MAPPING) if one.kind == "unused_columns"]
+    assert unused.severity == "note" and "id, note" in unused.message
+    fixed = fix(frame, ["unused_columns", "duplicate_rows"], MAPPING)
+    assert fixed.frame.rows() == [("q", "a"), ("r", "b")] and fixed.dropped_columns == ["id", "note"]
+    assert fix(frame, ["duplicate_rows"], MAPPING).frame.height == 3

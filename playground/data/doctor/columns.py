@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from playground.data.doctor.findings import Finding, found
@@ -9,9 +11,11 @@ from playground.data.doctor.teaching import Teaching
 
 
 def check_columns(frame: pl.DataFrame, teaching: Teaching) -> list[Finding]:
-    """Findings of the kinds empty_column and constant_column."""
+    """Findings of the kinds unused_columns, empty_column and constant_column."""
     rows = range(frame.height)
     findings = []
+    if unused := unused_columns(frame.columns, teaching):
+        findings.append(found("unused_columns", "note", rows, columns=", ".join(unused)))
     idle = idle_columns(frame)
     # One column must stay, or the rows would vanish with the last one.
     spared = next(iter(idle), None) if len(idle) == frame.width else None
@@ -20,6 +24,11 @@ def check_columns(frame: pl.DataFrame, teaching: Teaching) -> list[Finding]:
         severity = "serious" if used and kind == "empty_column" else "advice" if used else "note"
         findings.append(found(kind, severity, rows, name, fixable=not used and name != spared))
     return findings
+
+
+def unused_columns(columns: Sequence[str], teaching: Teaching) -> list[str]:
+    """Columns that could go: those that nothing is learnt from, where it is known what is."""
+    return [name for name in columns if name not in teaching.used] if teaching.known or teaching.task == "chat" else []
 
 
 def idle_columns(frame: pl.DataFrame) -> dict[str, str]:

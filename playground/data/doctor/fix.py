@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from playground.data.doctor import labels, personal, text, values
-from playground.data.doctor.columns import check_columns
+from playground.data.doctor.columns import check_columns, unused_columns
 from playground.data.doctor.duplicates import Questions, conflicting_rows, duplicate_rows, leaking_rows, near_duplicate_rows
 from playground.data.doctor.findings import finding_id
 from playground.data.doctor.roles import Lengths, empty_rows, long_rows
@@ -80,7 +80,7 @@ def fix(
 
 def _fixable(frame: pl.DataFrame, teaching: Teaching, measured: bool) -> dict[str, tuple[str, str | None]]:
     """Id -> (kind, column) for everything that could be ticked."""
-    pairs: list[tuple[str, str | None]] = [("duplicate_rows", None)]
+    pairs: list[tuple[str, str | None]] = [("duplicate_rows", None), ("unused_columns", None)]
     pairs += [(kind, name) for kind in (*CELL_KINDS, *COLUMN_KINDS) if kind != "label_spellings" for name in frame.columns]
     if teaching.prompt is not None:
         pairs += [("near_duplicates", teaching.prompt)]
@@ -103,6 +103,9 @@ class _Work:
         self.dropped_columns: list[str] = []
 
     def repair(self, lengths: Lengths | None, max_length: int | None) -> None:
+        if "unused_columns" in self.kinds:
+            self.dropped_columns += unused_columns(self.frame.columns, self.teaching)
+            self.frame = self.frame.drop(self.dropped_columns)
         for _ in range(ROUNDS):
             changed = self._repair_cells()
             if not self._drop_rows(lengths, max_length) or not (changed or self.kinds & set(CELL_KINDS)):
@@ -180,10 +183,10 @@ class _Work:
     def _drop_columns(self) -> None:
         if not self.frame.height:
             return
-        for one in check_columns(self.frame, self.teaching):
-            if one.fix is not None and (one.kind, one.column) in self.ticked:
-                self.dropped_columns.append(str(one.column))
-        self.frame = self.frame.drop(self.dropped_columns)
+        idle = [one for one in check_columns(self.frame, self.teaching) if one.fix is not None and one.column is not None]
+        names = [str(one.column) for one in idle if (one.kind, one.column) in self.ticked]
+        self.frame = self.frame.drop(names)
+        self.dropped_columns += names
 
 
 def _repaired(frame: pl.DataFrame, column: pl.Series, kind: str, teaching: Teaching) -> pl.Series | None:

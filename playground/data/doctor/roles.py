@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import polars as pl
 
+from playground.data.chats import first_text
 from playground.data.doctor.findings import Finding, found
 from playground.data.doctor.teaching import Teaching, cells, questions
 
@@ -24,6 +25,8 @@ def long_rows(frame: pl.DataFrame, teaching: Teaching, lengths: Lengths | None, 
     if lengths is None or max_length is None or not teaching.known:
         return []
     asks, answers = questions(frame, teaching), cells(frame, str(teaching.answer))
+    if teaching.task == "summarization":  # of several summaries the first is learnt
+        answers = [first_text(cell) for cell in answers]
     whole = ["\n".join(part for part in (teaching.instruction, ask, answer) if part) for ask, answer in zip(asks, answers, strict=True)]
     # A token is at least one byte, so a short text need not be counted.
     suspects = [row for row, text in enumerate(whole) if 4 * len(text) + TEMPLATE_TOKENS > max_length and asks[row] and answers[row]]

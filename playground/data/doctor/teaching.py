@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from playground.data.chats import as_prose
 from playground.data.choices import PAIR_ROLES, SPLIT, WHOLE_ROLES
 from playground.data.guess import guess_roles, guess_task, guess_whole, is_label
 from playground.data.mapping import SEED, SLOT
@@ -74,8 +75,9 @@ def text_columns(frame: pl.DataFrame) -> Iterable[pl.Series]:
 
 
 def cells(frame: pl.DataFrame, column: str) -> list[str]:
-    """A column as a mapping sees it: text without white space around it, "" where it is missing."""
-    return written(frame[column]).fill_null("").str.strip_chars().to_list()
+    """A column as a mapping sees it: text without white space around it, "" where it is missing; dialogues are lines."""
+    found: list[str] = written(frame[column]).fill_null("").str.strip_chars().to_list()
+    return found if column_type(frame[column]) != "list" else [as_prose(cell) for cell in found]
 
 
 def questions(frame: pl.DataFrame, teaching: Teaching) -> list[str]:

@@ -6,6 +6,10 @@ Nothing here holds the content of a cell, which may be private or hostile; the n
 from __future__ import annotations
 
 DOCTOR_FINDINGS = {
+    "sampled": (
+        "The table is large: {total:,} rows. {count:,} of them, drawn by chance, were looked over, and what is counted below is counted in "
+        "those; equal rows, empty cells and columns that say nothing are counted in all."
+    ),
     "empty_column": "The column {column} is empty in every row.",
     "constant_column": "The column {column} has the same value in every row, so nothing can be learnt from it.",
     "numbers_as_text": (
@@ -22,6 +26,7 @@ DOCTOR_FINDINGS = {
         "The column {column} has dates in several spellings, and it is not clear which number is the day and which the month or the "
         "century. Cells that are not year-month-day: {count:,}. Correct these by hand."
     ),
+    "unused_columns": "Columns that the task does not use: {columns}.",
     "duplicate_rows": "Rows that are exactly the same as an earlier row: {count:,}.",
     "near_duplicates": "Rows whose {column} is nearly the same as in an earlier row: {count:,}.",
     "not_compared": "The table is large, so the last rows were not compared with the others for being nearly the same. Rows: {count:,}.",
@@ -35,7 +40,8 @@ DOCTOR_FINDINGS = {
         "The model would look better than it is."
     ),
     "long_rows": (
-        "Rows that are longer than the model can take ({most:,} tokens, which are pieces of words): {count:,}. Their end would be cut off."
+        "Rows that are longer than the model can take ({most:,} tokens, which are pieces of words): {count:,}. "
+        "The beginning of their question would be cut off."
     ),
     "few_rows": "Rows that can be learnt from: {count:,}. That is too few to learn much; a few hundred is a good start.",
     "odd_characters": "Cells of {column} with invisible or unprintable characters: {count:,}.",
@@ -63,6 +69,7 @@ DOCTOR_FINDINGS = {
 DOCTOR_FIXES = {
     "empty_column": "Leave out the column.",
     "constant_column": "Leave out the column.",
+    "unused_columns": "Leave out these columns, before anything else: rows that differ only there then count as equal.",
     "numbers_as_text": "Turn the column into numbers without signs and separators; cells that say “n/a” become empty.",
     "date_spellings": "Write all dates as year-month-day, like 2024-03-31.",
     "duplicate_rows": "Keep the first of equal rows and leave out the others.",

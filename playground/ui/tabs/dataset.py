@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ import gradio as gr
 
 from playground.errors import PlaygroundError
 from playground.ui.errors import Visitor
-from playground.ui.formatting import column_rows, plain, understood
+from playground.ui.formatting import column_rows, duration, plain, understood
 from playground.ui.i18n import DEFAULT
 from playground.ui.page import Page
-from playground.ui.tabs import doctor, mapping, reading, rows
+from playground.ui.tabs import doctor, hub, mapping, reading, rows
 
+FOLLOW_SECONDS = 0.4  # between two looks at a file that is being read
 COLUMN_WIDTHS = ["24%", "12%", "14%", "16%", "34%"]
 FILE_TYPES = [".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".xls", ".ods", ".md", ".zip", ".gz", ".bz2"]
 
@@ -38,7 +40,11 @@ def build(page: Page) -> DatasetTab:
             with gr.Row(elem_classes="samples"):
                 gr.Markdown(label("dataset.samples"), elem_classes="inline")
                 buttons = [gr.Button(sample_name(page, s["name"]), size="sm", min_width=120, elem_classes="sample") for s in samples]
+            with gr.Row(visible=False, elem_id="reading-file") as under_way:
+                progress = gr.Markdown()
+                stop = gr.Button(label("dataset.stop_reading"), size="sm", min_width=110, scale=0, elem_id="stop-reading")
             failed = gr.Markdown(visible=False, elem_classes="failed", elem_id="upload-failed")
+            hub.build(page, failed)
             with gr.Column(visible=False) as loaded:
                 with gr.Row(equal_height=True):
                     choice = gr.Dropdown(
@@ -75,15 +81,28 @@ def build(page: Page) -> DatasetTab:
             gr.update(visible=False),
         ]
 
-    def bring(visitor: Visitor, path: str | None, current: str | None) -> tuple[Any, Any, Any]:
-        """A failed import says so in place and leaves what was open before."""
+    def bring(visitor: Visitor, path: str | None, current: str | None) -> Iterator[tuple[Any, ...]]:
+        """A large file tells how far it is. A failed import says so in place and leaves what was open before."""
         if not path:
-            return current, gr.skip(), gr.skip()
+            yield current, gr.skip(), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            return
+        say, hidden = page.say_in(visitor.language), gr.update(visible=False)
+        coming = services.datasets.bring(visitor.owner, Path(path), Path(path).name)
+        while not coming.wait(FOLLOW_SECONDS):
+            left = coming.seconds_left
+            told = say("dataset.reading_file", percent=100 * coming.share)
+            if left is not None:
+                told = f"{told} · {say('documents.left', time=duration(left))}"
+            yield gr.skip(), hidden, gr.skip(), gr.update(visible=True), told, coming.id
         try:
-            imported = services.datasets.import_file(visitor.owner, Path(path), Path(path).name)
-            return imported["dataset_id"], gr.update(visible=False), None
+            yield coming.result["dataset_id"], hidden, None, hidden, "", ""
         except PlaygroundError as error:
-            return current, gr.update(value=f"**{plain(page.texts.sentence(error.sentence, visitor.language))}**", visible=True), None
+            sorry = f"**{plain(page.texts.sentence(error.sentence, visitor.language))}**"
+            yield current, gr.update(value=sorry, visible=True), None, hidden, "", ""
+
+    def stop_reading(visitor: Visitor, id: str) -> None:
+        if id:
+            services.datasets.imports.stop(visitor.owner, id)
 
     def take_sample(name: str) -> Any:
         def take(visitor: Visitor) -> tuple[str, Any]:
@@ -98,9 +117,15 @@ def build(page: Page) -> DatasetTab:
             services.datasets.delete(visitor.owner, dataset_id)
         return services.newest(visitor.owner)[0], gr.update(visible=False)
 
+    reading_id = gr.State("")
     file.upload(
-        on(bring), [page.owner, file, page.dataset_id], [page.dataset_id, failed, file], api_visibility="private", concurrency_limit=4
+        on(bring),
+        [page.owner, file, page.dataset_id],
+        [page.dataset_id, failed, file, under_way, progress, reading_id],
+        api_visibility="private",
+        concurrency_limit=4,
     )
+    stop.click(on(stop_reading), [page.owner, reading_id], None, api_visibility="private", show_progress="hidden")
     for button, sample in zip(buttons, samples, strict=True):
         button.click(on(take_sample(sample["name"])), page.owner, [page.dataset_id, failed], api_visibility="private")
     choice.input(lambda chosen: chosen, choice, page.dataset_id, api_visibility="private", show_progress="hidden")

@@ -14,6 +14,7 @@ from playground.ui.formatting import Say, Translate, plain, shorten
 from playground.ui.page import Page
 
 TICKED = ("serious", "advice")  # repairs of these are ticked beforehand, those of mere notes are not
+OF_ALL_ROWS = ("few_rows", "sampled", "unused_columns", "empty_column", "constant_column")  # they name no rows in particular
 CHANGES = 50
 CHANGE_WIDTHS = ["10%", "18%", "27%", "27%", "18%"]
 
@@ -64,7 +65,7 @@ def build(page: Page) -> DoctorPanel:
         return [
             report(found, info, say, translate),
             gr.update(
-                choices=[(repair(one, translate), one.id) for one in mendable],
+                choices=[(repair(one, say, translate), one.id) for one in mendable],
                 value=[one.id for one in mendable if one.severity in TICKED],
                 visible=bool(mendable),
             ),
@@ -111,9 +112,17 @@ def build(page: Page) -> DoctorPanel:
     return DoctorPanel(open_doctor, outputs, summary, changed)
 
 
-def repair(finding: Any, translate: Translate) -> str:
-    """A finding and what ticking it does, on one line; Gradio shows it as text."""
-    return f"{translate(finding.message)} → {translate(finding.fix or '')}"
+def repair(finding: Any, say: Say, translate: Translate) -> str:
+    """A finding, where, and what ticking it does, on one line; Gradio shows it as text."""
+    return f"{translate(finding.message)}{places(finding, say)} → {translate(finding.fix or '')}"
+
+
+def places(finding: Any, say: Say) -> str:
+    """The first rows that are meant; nothing where all of them are."""
+    if finding.kind in OF_ALL_ROWS:
+        return ""
+    rows = ", ".join(f"{row + 1:,}" for row in finding.examples)
+    return say("doctor.rows_more" if finding.rows > len(finding.examples) else "doctor.rows", rows=rows) if rows else ""
 
 
 def report(found: list[Any], info: dict[str, Any], say: Say, translate: Translate) -> str:
@@ -124,9 +133,7 @@ def report(found: list[Any], info: dict[str, Any], say: Say, translate: Translat
         lines.append(say("doctor.healthy"))
     for one in found:
         if not one.fix:
-            where = ", ".join(f"{row + 1:,}" for row in one.examples) if one.kind != "few_rows" else ""
-            at = say("doctor.rows", rows=where) if where else ""
-            lines.append(f"- {say(f'doctor.{one.severity}')} {plain(translate(one.message))}{at}")
+            lines.append(f"- {say(f'doctor.{one.severity}')} {plain(translate(one.message))}{places(one, say)}")
     return "\n\n".join([lines[0], "\n".join(lines[1:])]) if len(lines) > 1 else lines[0]
 
 

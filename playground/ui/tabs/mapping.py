@@ -49,7 +49,7 @@ def build(page: Page) -> MappingPanel:
         interactive=True,
         static_columns=[0],
         column_count=2,
-        max_height=260,
+        max_height=300,
         visible=False,
         elem_id="label-names",
     )
@@ -63,13 +63,13 @@ def build(page: Page) -> MappingPanel:
     )
     with gr.Row():
         gr.Markdown(label("mapping.example_info"), elem_classes="hint")
-        another = gr.Button(label("mapping.another"), size="sm", min_width=140)
+        another = gr.Button(label("mapping.another"), size="sm", scale=0, min_width=190, elem_id="another-example")
     notes = gr.Markdown(elem_id="mapping-notes")
     chart = gr.HTML(elem_id="mapping-chart")
-    with gr.Accordion(label("mapping.more"), open=False):
-        context = gr.Dropdown(label=label("mapping.context"), info=label("mapping.context_info"))
-        instruction = gr.Textbox(label=label("mapping.instruction"), info=label("mapping.instruction_info"), lines=2)
-        system = gr.Textbox(label=label("mapping.system"), info=label("mapping.system_info"), lines=2)
+    with gr.Accordion(label("mapping.more"), open=False, elem_id="mapping-more"):
+        context = gr.Dropdown(label=label("mapping.context"), info=label("mapping.context_info"), elem_id="context-column")
+        instruction = gr.Textbox(label=label("mapping.instruction"), info=label("mapping.instruction_info"), lines=2, elem_id="instruction")
+        system = gr.Textbox(label=label("mapping.system"), info=label("mapping.system_info"), lines=2, elem_id="system-prompt")
         with gr.Row():
             validation = gr.Slider(0, 0.5, 0.1, step=0.05, label=label("mapping.validation"), info=label("mapping.validation_info"))
             test = gr.Slider(0, 0.5, 0.1, step=0.05, label=label("mapping.test"), info=label("mapping.test_info"))
@@ -78,6 +78,7 @@ def build(page: Page) -> MappingPanel:
     position = gr.State(0)
 
     controls = [task, prompt, answer, whole, context, names, instruction, system, validation, test, seed, shots]
+    touched = [prompt, answer, whole, context, names, instruction, system, shots]  # what a choice may change or hide
     results = [example, notes, chart, failed, position]
 
     def pieces(shown: list[Any]) -> list[tuple[str, str | None]]:
@@ -105,24 +106,38 @@ def build(page: Page) -> MappingPanel:
         columns = [c["name"] for c in info["columns"]]
         none = page.texts.say("mapping.none", visitor.language)
         if report is None:
-            extra = gr.update(choices=[(none, ""), *columns], value="")
+            extra = gr.update(choices=[(none, ""), *columns], value="", visible=True)
             pair = [gr.update(choices=columns, value=None, visible=True)] * 2
             hidden = gr.update(choices=columns, value=None, visible=False)
-            return [gr.update(value="instruction"), *pair, hidden, extra, gr.Dataframe(visible=False), "", "", 0.1, 0.1, 42, 0, *shown]
-        chosen, split, one = report["columns"], report["split"], report["task"] in WHOLE
+            texts, shots_shown = [gr.update(value="", visible=True)] * 2, gr.update(value=0, visible=True)
+            return [
+                gr.update(value="instruction"),
+                *pair,
+                hidden,
+                extra,
+                gr.Dataframe(visible=False),
+                *texts,
+                0.1,
+                0.1,
+                42,
+                shots_shown,
+                *shown,
+            ]
+        chosen, split, task_now = report["columns"], report["split"], report["task"]
+        one = task_now in WHOLE
         return [
-            report["task"],
+            task_now,
             gr.update(choices=columns, value=chosen.get("prompt"), visible=not one),
             gr.update(choices=columns, value=chosen.get("answer"), visible=not one),
-            gr.update(choices=columns, value=chosen.get(WHOLE.get(report["task"], "")), visible=one),
-            gr.update(choices=[(none, ""), *columns], value=chosen.get("context") or ""),
+            gr.update(choices=columns, value=chosen.get(WHOLE.get(task_now, "")), visible=one),
+            gr.update(choices=[(none, ""), *columns], value=chosen.get("context") or "", visible=offers("context", task_now)),
             label_table(visitor, report),
-            report["instruction"],
-            report["system"],
+            gr.update(value=report["instruction"], visible=offers("instruction", task_now)),
+            gr.update(value=report["system"], visible=offers("system", task_now)),
             split["validation"],
             split["test"],
             report["seed"],
-            report.get("few_shot", 0),
+            gr.update(value=report.get("few_shot", 0), visible=offers("few_shot", task_now)),
             *shown,
         ]
 
@@ -135,28 +150,40 @@ def build(page: Page) -> MappingPanel:
     def choose(visitor: Visitor, dataset_id: str | None, *values: Any) -> list[Any]:
         """Save what was chosen. A new task or answer column means new groups and a new instruction, so those are guessed afresh."""
         if not dataset_id:
-            return [gr.skip()] * (6 + len(results))
+            return [gr.skip()] * (len(touched) + len(results))
         settings = chosen_settings(*values)
         former = services.datasets.info(visitor.owner, dataset_id).get("mapping") or {}
         columns = former.get("columns", {})
         if settings["task"] != former.get("task") or settings["columns"].get("answer") != columns.get("answer"):
             settings = {k: v for k, v in settings.items() if k not in ("label_names", "instruction")}
-        elif settings["instruction"] == former.get("instruction") and settings["label_names"] != former.get("label_names"):
-            settings.pop("instruction")  # it names the groups, and those have new names
         report, shown = result(visitor, dataset_id, settings)
-        one = settings["task"] in WHOLE
+        task_now = settings["task"]
+        one, rest = task_now in WHOLE, [gr.update(visible=offers(name, task_now)) for name in ("system", "few_shot")]
         if report is None:
-            return [gr.update(visible=not one)] * 2 + [gr.update(visible=one), gr.skip(), gr.skip(), gr.skip(), *shown]
+            extra = [gr.update(visible=offers("context", task_now)), gr.skip(), gr.update(visible=offers("instruction", task_now))]
+            return [gr.update(visible=not one)] * 2 + [gr.update(visible=one), *extra, *rest, *shown]
         chosen = report["columns"]
         return [
             gr.update(value=chosen.get("prompt"), visible=not one),
             gr.update(value=chosen.get("answer"), visible=not one),
-            gr.update(value=chosen.get(WHOLE.get(report["task"], "")), visible=one),
-            chosen.get("context") or "",
+            gr.update(value=chosen.get(WHOLE.get(task_now, "")), visible=one),
+            gr.update(value=chosen.get("context") or "", visible=offers("context", task_now)),
             label_table(visitor, report),
-            report["instruction"],
+            gr.update(value=report["instruction"], visible=offers("instruction", task_now)),
+            *rest,
             *shown,
         ]
+
+    def rename(visitor: Visitor, dataset_id: str | None, table: Any) -> list[Any]:
+        """Save new names of groups. The table itself is left alone, and all else taken as it was saved: the next name is being typed."""
+        former = (services.dataset(visitor.owner, dataset_id) or {}).get("mapping")
+        if not dataset_id or not former:
+            return [gr.skip()] * (1 + len(results))
+        settings = {**former, "label_names": renamed(table)}
+        if ", ".join(dict.fromkeys(former["label_names"].values())) in former["instruction"]:
+            settings["instruction"] = None  # it names the groups, and those have new names
+        report, shown = result(visitor, dataset_id, settings)
+        return [report["instruction"] if report else gr.skip(), *shown]
 
     def show_another(visitor: Visitor, dataset_id: str | None, number: int) -> tuple[Any, int]:
         if not dataset_id:
@@ -164,7 +191,7 @@ def build(page: Page) -> MappingPanel:
         reading = services.read_example(visitor.owner, dataset_id, number + 1)
         return pieces(reading.pieces), number + 1
 
-    changes = [c.input for c in (task, prompt, answer, whole, context, names)]
+    changes = [c.input for c in (task, prompt, answer, whole, context)]
     changes += (
         [c.submit for c in (instruction, system, seed)]
         + [c.blur for c in (instruction, system, seed)]
@@ -174,12 +201,26 @@ def build(page: Page) -> MappingPanel:
         changes,
         on(choose),
         [page.owner, page.dataset_id, *controls],
-        [prompt, answer, whole, context, names, instruction, *results],
+        [*touched, *results],
         **quiet,
         trigger_mode="always_last",
     )
+    names.input(on(rename), [page.owner, page.dataset_id, names], [instruction, *results], **quiet, trigger_mode="always_last")
     another.click(on(show_another), [page.owner, page.dataset_id, position], [example, position], **quiet)
     return MappingPanel(open_mapping, [*controls, *results], example)
+
+
+def renamed(names: Any) -> dict[str, str]:
+    """What the model shall say for each value; `names` is a pandas table of two columns."""
+    pairs = names.iloc[:, :2].values.tolist() if names is not None and names.shape[1] >= 2 else []
+    return {str(value): str(name).strip() or str(value) for value, name in pairs if str(value).strip()}
+
+
+def offers(setting: str, task: str) -> bool:
+    """Whether a task takes a setting at all; one that would be ignored is not shown."""
+    if setting == "system":
+        return task != "completion"  # a text is read without anybody who speaks
+    return task == "instruction" if setting == "context" else task not in WHOLE
 
 
 def chosen_settings(
@@ -199,11 +240,10 @@ def chosen_settings(
     """The settings of `/map_dataset` that the controls stand for; `names` is a pandas table of two columns."""
     task = task or "instruction"
     columns = {WHOLE[task]: whole} if task in WHOLE else {"prompt": prompt, "answer": answer, "context": context}
-    pairs = names.iloc[:, :2].values.tolist() if names is not None and names.shape[1] >= 2 and task == "classification" else []
     return {
         "task": task,
         "columns": {role: column or None for role, column in columns.items() if column or role == "context"},
-        "label_names": {str(value): str(name).strip() or str(value) for value, name in pairs if str(value).strip()},
+        "label_names": renamed(names) if task == "classification" else {},
         "instruction": instruction or "",
         "system": system or "",
         "split": {"validation": float(validation or 0), "test": float(test or 0)},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,29 +51,46 @@ def build(page: Page) -> RowsPanel:
     with gr.Row(elem_classes="samples"):
         add = gr.Button(label("rows.add"), size="sm", elem_id="add-row")
         downloads = [gr.Button(label(f"rows.{format}"), size="sm", elem_id=f"download-{format}") for format in formats]
+    with gr.Accordion(label("rows.drop"), open=False, elem_id="drop-columns"):
+        names = gr.Dropdown(label=label("rows.drop"), info=label("rows.drop_info"), multiselect=True, elem_id="columns-to-drop")
+        drop = gr.Button(label("rows.drop_do"), size="sm", elem_id="drop-chosen")
     ready = [gr.DownloadButton(elem_id=f"ready-{format}", elem_classes="unseen") for format in formats]
     offset = gr.State(0)
     numbers = gr.State([])  # of the rows that are shown, as they are counted in the table
     place = gr.State(None)  # (row, column) of the cell in the editor
 
-    table = [rows, shown, offset, numbers]
+    last = gr.State((None, ""))  # the dataset and the search whose rows are shown
+    table = [rows, shown, offset, numbers, last]
 
     def read(visitor: Visitor, dataset_id: str | None, start: int, text: str) -> list[Any]:
         if not dataset_id:
-            return [None, "", 0, []]
+            return [None, "", 0, [], (None, "")]
         found = services.datasets.preview(visitor.owner, dataset_id, max(0, start), PAGE_ROWS, search=text or "")
         cells = [[shorten(value) for value in row] for row in found["rows"]]
         say = page.say_in(visitor.language)
         last = start + len(cells)
         told = say("dataset.showing", first=min(start + 1, last), last=last, total=found["total"]) if cells else say("rows.none")
         heads = found["columns"]
-        return [gr.Dataframe(cells, headers=heads, column_widths=widths(len(heads))), told, max(0, start), found["numbers"]]
+        return [
+            gr.Dataframe(cells, headers=heads, column_widths=widths(len(heads))),
+            told,
+            max(0, start),
+            found["numbers"],
+            (dataset_id, text or ""),
+        ]
+
+    def find(visitor: Visitor, dataset_id: str | None, text: str, known: Sequence[str | None]) -> list[Any]:
+        """Another dataset empties the box and brings its rows by itself: then nothing is read here."""
+        if already_there(known, dataset_id, text):
+            return [gr.skip()] * len(table)
+        return read(visitor, dataset_id, 0, text)
 
     def open_rows(visitor: Visitor, dataset_id: str | None, start: int, text: str) -> list[Any]:
         shown_rows = read(visitor, dataset_id, start, text)
         if start and not shown_rows[3]:  # the page that was shown is gone
             shown_rows = read(visitor, dataset_id, 0, text)
-        return [*shown_rows, gr.update(visible=False), None]
+        choices = shown_rows[0].headers if shown_rows[0] is not None else []
+        return [*shown_rows, gr.update(visible=False), None, gr.update(choices=choices, value=[])]
 
     def turn(by: int) -> Any:
         def turn_page(visitor: Visitor, dataset_id: str | None, start: int, text: str) -> list[Any]:
@@ -101,6 +118,10 @@ def build(page: Page) -> RowsPanel:
         if dataset_id and at:
             services.datasets.edit(visitor.owner, dataset_id, delete=[at[0]])
 
+    def drop_columns(visitor: Visitor, dataset_id: str | None, chosen: list[str]) -> None:
+        if dataset_id and chosen:
+            services.datasets.edit(visitor.owner, dataset_id, drop_columns=chosen)
+
     def add_row(visitor: Visitor, dataset_id: str | None) -> int:
         """An empty row at the end, and the page that shows it."""
         if not dataset_id:
@@ -120,7 +141,7 @@ def build(page: Page) -> RowsPanel:
         return make_file
 
     base = [page.owner, page.dataset_id]
-    search.change(on(lambda visitor, dataset_id, text: read(visitor, dataset_id, 0, text)), [*base, search], table, **quiet)
+    search.change(on(find), [*base, search, last], table, **quiet)
     for button, by in ((earlier, -PAGE_ROWS), (later, PAGE_ROWS)):
         button.click(on(turn(by)), [*base, offset, search], table, **quiet)
     rows.select(on(pick, selects=True), [*base, numbers, rows], [editor, where, cell, place], **quiet)
@@ -131,8 +152,14 @@ def build(page: Page) -> RowsPanel:
         save.click(on(save_cell), [*base, place, cell], None, **quiet),
         remove.click(on(remove_row), [*base, place], None, **quiet),
         add.click(on(add_row), base, offset, **quiet),
+        drop.click(on(drop_columns), [*base, names], None, **quiet),
     ]
-    return RowsPanel(open_rows, [*table, editor, place], changed, offset, search)
+    return RowsPanel(open_rows, [*table, editor, place, names], changed, offset, search)
+
+
+def already_there(known: Sequence[str | None], dataset_id: str | None, text: str | None) -> bool:
+    """Whether a search need not be read: its rows are shown (`known`: dataset and search of those), or another dataset's are coming."""
+    return known[0] != dataset_id or known[1] == (text or "")
 
 
 def widths(columns: int) -> list[str]:

@@ -205,7 +205,8 @@ def status_sentence(run: Run, metrics: list[dict[str, Any]], say: Say, page: Pag
 
 def run_figures(run: Run, say: Say) -> list[tuple[str, str]]:
     """(label, value) of the row of figures."""
-    step = say("train.step_of", step=run.step, max=run.max_steps) if run.max_steps else say("number.whole", n=run.step)
+    of = "train.step_about" if run.max_steps_about else "train.step_of"
+    step = say(of, step=run.step, max=run.max_steps) if run.max_steps else say("number.whole", n=run.step)
     speed = say("train.tokens_per_second", n=run.tokens_per_second) if run.tokens_per_second else "–"
     time = ("train.fig_took", run.seconds) if run.finished else ("train.fig_left", run.eta_seconds)
     return [

@@ -1,0 +1,93 @@
+"""What a run will do, before it begins: its whole set of settings, and how many steps it will make.
+
+A text that is longer than the model reads is learnt in several parts, so texts are counted by their parts: exactly where that is quick,
+else by how many tokens a few of them have. Loads a tokenizer at most; knows no files and no owners.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from playground.errors import PlaygroundError, Sentence
+from playground.messages import Conversation, Message
+from playground.models import hub, template
+from playground.models.catalog import ModelRef
+from playground.training.config import TrainingSettings, check
+from playground.training.defaults import Circumstances, longest_example, resolve
+
+EXACT_CHARACTERS = 500_000  # that many are read within half a second; of more, samples are
+SAMPLES, SAMPLE_CHARACTERS = 200, 2_000
+BYTES_A_TOKEN = 4  # where no tokenizer is at hand; usual for English and Portuguese, and near enough elsewhere
+PARTED = "completion"  # the task whose examples come in parts
+log = logging.getLogger(__name__)
+
+
+class Parts(Protocol):
+    """What of a dataset a plan depends on."""
+
+    @property
+    def train(self) -> Sequence[Conversation]: ...
+    @property
+    def validation(self) -> Sequence[Conversation]: ...
+    @property
+    def task(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Settings with the reasons for those that were not given, and the steps they make; with `about` those are an estimate."""
+
+    settings: TrainingSettings
+    reasons: dict[str, Sentence]
+    model: ModelRef
+    steps: int
+    about: bool = False
+
+
+def make_plan(given: Mapping[str, Any], splits: Parts, ref: ModelRef, parameters: int | None, gpu: bool) -> Plan:
+    """The plan of a run that learns from `splits`.
+
+    Raises:
+        SettingsError: all that is wrong with the settings.
+    """
+    around = Circumstances(len(splits.train), len(splits.validation), parameters, ref.window, gpu, splits.task)
+    exact = True
+    if splits.task == PARTED:
+        length = min(check(given).get("max_length") or longest_example(around), ref.window)
+        parts, exact = count_parts(splits.train, _tokenizer(ref), length)
+        around = replace(around, parts=parts)
+    settings, reasons = resolve(given, around)
+    return Plan(settings, reasons, ref, settings.planned_steps(around.read), about=not exact and not settings.max_steps)
+
+
+def count_parts(texts: Sequence[Conversation], tokenizer: Any, length: int) -> tuple[int, bool]:
+    """(how many rows of at most `length` tokens the texts make, whether that is exact). `tokenizer` None: there is none."""
+    said = ["".join(turn.content for turn in (*one.prompt, *one.completion)) for one in texts]
+    if tokenizer is not None and sum(map(len, said)) <= EXACT_CHARACTERS:
+        return sum(len(parts) for parts in template.encode_parts(tokenizer, texts, length)), True
+    share = _tokens_a_byte(said, tokenizer)
+    return sum(max(1, -int(-len(text.encode()) * share // (length - 1))) for text in said), False
+
+
+def _tokens_a_byte(said: Sequence[str], tokenizer: Any) -> float:
+    heads = [text[:SAMPLE_CHARACTERS] for text in said[:: max(1, len(said) // SAMPLES)][:SAMPLES]]
+    read = sum(len(head.encode()) for head in heads)
+    if tokenizer is None or not read:
+        return 1 / BYTES_A_TOKEN
+    found = template.encode_many(tokenizer, [Conversation((), (Message("text", head),)) for head in heads if head])
+    return sum(len(one.ids) for one in found) / read
+
+
+def _tokenizer(ref: ModelRef) -> Any:
+    """Only one that lies on this machine: nobody waits for a download to hear how long something takes."""
+    if not Path(ref.source).is_absolute() and hub.cached(ref.source, ref.revision) is None:
+        return None
+    try:
+        return template.load_tokenizer(ref)
+    except PlaygroundError as error:
+        log.info("steps are estimated without a tokenizer: %s", error)
+        return None

@@ -1,0 +1,81 @@
+"""How many steps a run will make: texts that are learnt in several parts are counted by their parts."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from playground.messages import Conversation, Message, conversation
+from playground.models import template
+from playground.models.catalog import Catalog, ModelRef
+from playground.settings import Settings
+from playground.training.config import TrainingSettings
+from playground.training.defaults import Circumstances, check_rows, resolve
+from playground.training.plan import EXACT_CHARACTERS, count_parts, make_plan
+
+LONG = "The king went to the harbour and asked for the way home. " * 400
+
+
+def text(content: str) -> Conversation:
+    return Conversation((), (Message("text", content),))
+
+
+def splits(train: list[Conversation], task: str = "completion") -> Any:
+    return SimpleNamespace(train=train, validation=train[:1], test=[], task=task)
+
+
+@pytest.fixture
+def starter(settings: Settings) -> ModelRef:
+    return Catalog(settings).resolve("starter")
+
+
+def test_long_texts_make_as_many_steps_as_the_trainer_will_count(starter: ModelRef) -> None:
+    texts = [text(LONG), text("Short."), text(LONG[:9000])]
+    plan = make_plan({"max_length": 128}, splits(texts), starter, 8_000_000, False)
+    tokenizer = template.load_tokenizer(starter)
+    rows = sum(len(parts) for parts in template.encode_parts(tokenizer, texts, 128))
+    assert rows > 30 and not plan.about
+    assert plan.steps == plan.settings.planned_steps(rows) > plan.settings.planned_steps(len(texts))
+    assert str(plan.reasons["num_train_epochs"]).startswith(f"{rows} parts of texts")
+    assert plan.settings.eval_steps and plan.settings.eval_steps > 1, "checks are spread over all the parts"
+
+
+def test_where_counting_takes_long_it_is_an_estimate_that_is_near(starter: ModelRef) -> None:
+    texts = [text(LONG)] * (EXACT_CHARACTERS // len(LONG) + 2)
+    tokenizer = template.load_tokenizer(starter)
+    right = len(texts) * len(template.encode_parts(tokenizer, texts[:1], 256)[0])
+    for known in (tokenizer, None):
+        rows, exact = count_parts(texts, known, 256)
+        assert not exact and 0.7 * right < rows < 1.4 * right
+    assert make_plan({}, splits(texts), starter, 8_000_000, False).about
+    assert not make_plan({"max_steps": 5}, splits(texts), starter, 8_000_000, False).about, "a given number is no estimate"
+
+
+def test_without_a_tokenizer_on_this_machine_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(template, "load_tokenizer", lambda ref: pytest.fail("asked for"))
+    plan = make_plan({}, splits([text(LONG)] * 3), ModelRef("some/model", "some/model", None, 512), None, False)
+    assert plan.about and plan.steps > 3
+
+
+@pytest.mark.parametrize("task", ["instruction", "classification", "summarization", "chat"])
+def test_of_other_tasks_each_row_is_one(starter: ModelRef, task: str) -> None:
+    plan = make_plan({}, splits([conversation(LONG, "Yes.")] * 9, task), starter, 8_000_000, False)
+    assert plan.steps == plan.settings.planned_steps(9) and not plan.about
+    assert str(plan.reasons["num_train_epochs"]).startswith("9 rows")
+
+
+@pytest.mark.parametrize("gpu", [True, False])
+@pytest.mark.parametrize("window", [512, 32_768])
+def test_what_becomes_of_long_examples_is_told_by_task(window: int, gpu: bool) -> None:
+    told = {
+        task: str(resolve({}, Circumstances(100, 10, 8_000_000, window, gpu, task))[1]["max_length"])
+        for task in ("instruction", "completion", "chat")
+    }
+    assert "in several parts" in told["completion"] and "lose" not in told["completion"]
+    assert "lose the start of their prompt" in told["instruction"] and "lose their beginning" in told["chat"]
+
+
+def test_the_parts_of_a_few_long_texts_are_checked_too() -> None:
+    settings: TrainingSettings = resolve({}, Circumstances(2, 1, 8_000_000, 512, task="completion", parts=400))[0]
+    assert check_rows(1, 400, settings) == 1 < check_rows(1, 400, settings, parted=True)
+    assert check_rows(0, 400, settings, parted=True) == 0
