@@ -166,26 +166,39 @@ class DatasetStore(Revisions):
         self.workspace.delete(self.workspace.find("datasets", id, owner))
 
     def preview(
-        self, owner: str, id: str, offset: int = 0, limit: int = 50, *, search: str = "", only: Sequence[int] | None = None
+        self,
+        owner: str,
+        id: str,
+        offset: int = 0,
+        limit: int = 50,
+        *,
+        search: str = "",
+        column: str = "",
+        only: Sequence[int] | None = None,
     ) -> dict[str, Any]:
         """{columns: [name], rows: [[cell]], numbers: [row number from 0], total}; long cells are cut, at most 1,000 rows come at once.
 
-        `search`: only rows in which a cell has this text, in any case; `only`: these rows of the table. `total` counts what is left.
+        `search`: only rows in which a cell has this text, in any case, of any column or the one that `column` names; `only`: these rows of
+        the table. `total` counts what is left.
 
         Raises:
-            SettingsError: offset or limit is no whole number, or negative.
+            SettingsError: offset or limit is no whole number, or negative, or there is no such column.
         """
         if not all(isinstance(value, int) and not isinstance(value, bool) and value >= 0 for value in (offset, limit)):
             raise SettingsError("offset and limit must be whole numbers from 0.")
         folder, about = self._open(owner, id)
         limit = min(limit, PREVIEW_ROWS)
+        looked = [one for one in about["columns"] if column in ("", one["name"])]
+        if not looked:
+            columns = ", ".join(one["name"] for one in about["columns"])
+            raise SettingsError("The table has no column called {unknown}. Its columns are: {columns}.", unknown=column, columns=columns)
         with vanished():
             rows = pl.scan_parquet(versions.table(folder, about), row_index_name=NUMBER)
             total = about["rows"]
             if only is not None:
                 rows = rows.filter(pl.col(NUMBER).is_in(list(only)))
             if search.strip():
-                rows = rows.filter(_has(search.strip(), about["columns"]))
+                rows = rows.filter(_has(search.strip(), looked))
             if only is not None or search.strip():
                 # Numbers first, and only those: the cells of the rows that are shown are read afterwards.
                 found = rows.select(NUMBER).collect(engine="streaming").to_series()

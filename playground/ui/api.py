@@ -73,10 +73,10 @@ def build(page: Page) -> None:
             services.datasets.delete(who(owner), dataset_id)
             return {"dataset_id": dataset_id, "deleted": True}
 
-    def preview_dataset(dataset_id: str, offset: int = 0, limit: int = 20, owner: Owner = None, search: str = "") -> dict:
-        """Read some rows of a dataset: the columns, the rows, their numbers, and how many there are; `search` keeps rows with a text."""
+    def preview_dataset(dataset_id: str, offset: int = 0, limit: int = 20, owner: Owner = None, search: str = "", column: str = "") -> dict:
+        """Read some rows of a dataset: columns, rows, their numbers, how many there are; `search` keeps rows with a text (in `column`)."""
         with telling():
-            return services.datasets.preview(who(owner), dataset_id, offset, limit, search=search)
+            return services.datasets.preview(who(owner), dataset_id, offset, limit, search=search, column=column)
 
     def check_dataset(dataset_id: str, owner: Owner = None) -> dict:
         """Say what is wrong with a dataset, worst first, and what could be done about it."""

@@ -43,6 +43,11 @@ def bring(page: Page, path: Path, rows: int) -> None:
     expect(page.locator("#doctor-summary")).to_contain_text(f"{rows} rows are here", timeout=SLOW)
 
 
+def choose(page: Page, box: str, option: str) -> None:
+    page.locator(f"{box} input").click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
 def test_a_messy_table_is_mended_and_the_repair_taken_back(server: Server, open_page: Callable[..., Page], messy: Path) -> None:
     page = open_page(server.url)
     bring(page, messy, 9)
@@ -71,6 +76,11 @@ def test_rows_are_found_edited_and_taken_away(server: Server, open_page: Callabl
     bring(page, messy, 9)
     page.locator("#search-rows").locator("input, textarea").fill("domingo")
     expect(page.locator("#rows-shown")).to_contain_text("of 1", timeout=SLOW)
+    choose(page, "#search-column", "resposta")
+    expect(page.locator("#rows-shown")).to_contain_text("No row has", timeout=SLOW)
+    choose(page, "#search-column", "pergunta")
+    expect(page.locator("#rows-shown")).to_contain_text("of 1", timeout=SLOW)
+    choose(page, "#search-column", "all columns")
     page.locator("#rows [role=gridcell]", has_text="Abre no domingo?").first.click()
     cell = page.locator("#cell textarea")
     expect(cell).to_have_value("Abre no domingo?", timeout=SLOW)
@@ -86,6 +96,16 @@ def test_rows_are_found_edited_and_taken_away(server: Server, open_page: Callabl
     assert download.value.suggested_filename.startswith("perguntas")
     text = Path(download.value.path()).read_text("utf-8-sig")
     assert "Abre aos domingos? =1+1" in text and len(text.splitlines()) == 11
+
+
+def test_another_task_means_another_look_at_the_table(server: Server, open_page: Callable[..., Page], messy: Path) -> None:
+    """What is missing depends on the columns that teach."""
+    page = open_page(server.url)
+    bring(page, messy, 9)
+    expect(page.locator("#findings")).to_contain_text("because resposta is empty", timeout=SLOW)
+    choose(page, "#answer-column", "id")
+    expect(page.locator("#findings")).to_contain_text("does not use: resposta, contato", timeout=SLOW)
+    expect(page.locator("#findings")).not_to_contain_text("because resposta is empty")
 
 
 def test_what_was_read_wrongly_is_read_again(server: Server, open_page: Callable[..., Page], tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ ENDPOINTS = {
     "import_hub_dataset": ["id", "split", "config", "owner"],
     "list_datasets": ["owner"],
     "delete_dataset": ["dataset_id", "owner"],
-    "preview_dataset": ["dataset_id", "offset", "limit", "owner", "search"],
+    "preview_dataset": ["dataset_id", "offset", "limit", "owner", "search", "column"],
     "check_dataset": ["dataset_id", "owner"],
     "fix_dataset": ["dataset_id", "issue_ids", "owner"],
     "restore_dataset": ["dataset_id", "version", "owner"],

@@ -157,6 +157,11 @@ def test_rows_are_found_by_any_cell(store: DatasetStore, dataset: str) -> None:
     assert store.preview("me", dataset, 10, 5, search="message 2")["rows"] == [["message 29", "spam", 29]]
     assert store.preview("me", dataset, search="29")["total"] == 1
     assert store.preview("me", dataset, search="(.*")["total"] == 0
+    columns = [one["name"] for one in store.info("me", dataset)["columns"]]
+    found = [store.preview("me", dataset, search="29", column=name)["total"] for name in columns]
+    assert max(found) == 1 and min(found) == 0, "in some columns, and not in the others"
+    with pytest.raises(SettingsError, match="no column"):
+        store.preview("me", dataset, search="29", column="absent")
     assert store.preview("me", dataset, only=[4, 2], limit=1)["numbers"] == [2]
 
 

@@ -136,8 +136,8 @@ def build(page: Page) -> DatasetTab:
 
     def show(event: Any, same: bool) -> None:
         """After an event, fill the tab: what is quick first. The `same` dataset keeps its page of rows and its search."""
-        place = [table.offset, table.search] if same else []
-        fill = table.open if same else lambda visitor, dataset_id: table.open(visitor, dataset_id, 0, "")
+        place = table.page if same else []
+        fill = table.open if same else lambda visitor, dataset_id: table.open(visitor, dataset_id, 0, "", "")
         filled = event.then(on(open_dataset), [page.owner, page.dataset_id], about, **quiet)
         filled = filled.then(on(fill), [page.owner, page.dataset_id, *place], table.outputs, **quiet)
         filled = filled.then(on(options.open), [page.owner, page.dataset_id], options.outputs, **quiet)
@@ -149,6 +149,8 @@ def build(page: Page) -> DatasetTab:
     changed = [*table.changed, *health.changed, *options.changed]
     for event in changed:
         show(event, same=True)
+    # What is wrong with a table depends on what it shall teach; a check that was made before costs nothing.
+    panel.changed.then(on(health.open), [page.owner, page.dataset_id], health.outputs, **quiet)
     return DatasetTab(tab, changed)
 
 

@@ -23,11 +23,12 @@ MOST_SHOTS = 5
 
 @dataclass(frozen=True)
 class MappingPanel:
-    """`open(visitor, dataset_id)` fills `outputs` when another dataset is chosen."""
+    """`open(visitor, dataset_id)` fills `outputs` when another dataset is chosen; `changed` is when another mapping was."""
 
     open: Callable[..., list[Any]]
     outputs: list[Any]
     example: gr.HighlightedText
+    changed: Any
 
 
 def build(page: Page) -> MappingPanel:
@@ -197,7 +198,7 @@ def build(page: Page) -> MappingPanel:
         + [c.blur for c in (instruction, system, seed)]
         + [validation.release, test.release, shots.release]
     )
-    gr.on(
+    changed = gr.on(
         changes,
         on(choose),
         [page.owner, page.dataset_id, *controls],
@@ -207,7 +208,7 @@ def build(page: Page) -> MappingPanel:
     )
     names.input(on(rename), [page.owner, page.dataset_id, names], [instruction, *results], **quiet, trigger_mode="always_last")
     another.click(on(show_another), [page.owner, page.dataset_id, position], [example, position], **quiet)
-    return MappingPanel(open_mapping, [*controls, *results], example)
+    return MappingPanel(open_mapping, [*controls, *results], example, changed)
 
 
 def renamed(names: Any) -> dict[str, str]:

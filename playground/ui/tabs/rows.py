@@ -19,12 +19,15 @@ PAGE_ROWS = 20
 
 @dataclass(frozen=True)
 class RowsPanel:
-    """`open(visitor, dataset_id, offset, search)` fills `outputs`; `changed` are the events after which there is another version."""
+    """`open(visitor, dataset_id, *page)` fills `outputs`; `changed` are the events after which there is another version.
+
+    `page` is what is shown of the rows: offset, search, and the column that is searched.
+    """
 
     open: Callable[..., list[Any]]
     outputs: list[Any]
     changed: list[Any]
-    offset: gr.State
+    page: list[Any]
     search: gr.Textbox
 
 
@@ -33,9 +36,11 @@ def build(page: Page) -> RowsPanel:
     formats = services.datasets.downloads
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
-    search = gr.Textbox(
-        label=label("rows.search"), placeholder=label("rows.search_info"), lines=1, max_lines=1, submit_btn=False, elem_id="search-rows"
-    )
+    with gr.Row(equal_height=True):
+        search = gr.Textbox(
+            label=label("rows.search"), placeholder=label("rows.search_info"), max_lines=1, scale=3, min_width=160, elem_id="search-rows"
+        )
+        within = gr.Dropdown([""], value="", label=label("rows.within"), scale=2, min_width=140, elem_id="search-column")
     rows = gr.Dataframe(label=label("dataset.rows"), interactive=False, wrap=True, max_height=330, elem_id="rows")
     with gr.Row():
         earlier = gr.Button(label("dataset.previous"), size="sm")
@@ -62,10 +67,10 @@ def build(page: Page) -> RowsPanel:
     last = gr.State((None, ""))  # the dataset and the search whose rows are shown
     table = [rows, shown, offset, numbers, last]
 
-    def read(visitor: Visitor, dataset_id: str | None, start: int, text: str) -> list[Any]:
+    def read(visitor: Visitor, dataset_id: str | None, start: int, text: str, column: str) -> list[Any]:
         if not dataset_id:
             return [None, "", 0, [], (None, "")]
-        found = services.datasets.preview(visitor.owner, dataset_id, max(0, start), PAGE_ROWS, search=text or "")
+        found = services.datasets.preview(visitor.owner, dataset_id, max(0, start), PAGE_ROWS, search=text or "", column=column or "")
         cells = [[shorten(value) for value in row] for row in found["rows"]]
         say = page.say_in(visitor.language)
         last = start + len(cells)
@@ -79,25 +84,28 @@ def build(page: Page) -> RowsPanel:
             (dataset_id, text or ""),
         ]
 
-    def find(visitor: Visitor, dataset_id: str | None, text: str, known: Sequence[str | None]) -> list[Any]:
+    def find(visitor: Visitor, dataset_id: str | None, text: str, column: str, known: Sequence[str | None]) -> list[Any]:
         """Another dataset empties the box and brings its rows by itself: then nothing is read here."""
         if already_there(known, dataset_id, text):
             return [gr.skip()] * len(table)
-        return read(visitor, dataset_id, 0, text)
+        return read(visitor, dataset_id, 0, text, column)
 
-    def open_rows(visitor: Visitor, dataset_id: str | None, start: int, text: str) -> list[Any]:
-        shown_rows = read(visitor, dataset_id, start, text)
+    def open_rows(visitor: Visitor, dataset_id: str | None, start: int, text: str, column: str) -> list[Any]:
+        columns = [one["name"] for one in (services.dataset(visitor.owner, dataset_id) or {"columns": []})["columns"]]
+        column = column if column in columns else ""
+        shown_rows = read(visitor, dataset_id, start, text, column)
         if start and not shown_rows[3]:  # the page that was shown is gone
-            shown_rows = read(visitor, dataset_id, 0, text)
-        choices = shown_rows[0].headers if shown_rows[0] is not None else []
-        return [*shown_rows, gr.update(visible=False), None, gr.update(choices=choices, value=[])]
+            shown_rows = read(visitor, dataset_id, 0, text, column)
+        places = [(page.say_in(visitor.language)("rows.anywhere"), ""), *columns]
+        updates = [gr.update(choices=columns, value=[]), gr.update(choices=places, value=column)]
+        return [*shown_rows, gr.update(visible=False), None, *updates]
 
     def turn(by: int) -> Any:
-        def turn_page(visitor: Visitor, dataset_id: str | None, start: int, text: str) -> list[Any]:
+        def turn_page(visitor: Visitor, dataset_id: str | None, start: int, text: str, column: str) -> list[Any]:
             if not dataset_id:
-                return read(visitor, None, 0, "")
-            total = services.datasets.preview(visitor.owner, dataset_id, 0, 0, search=text or "")["total"]
-            return read(visitor, dataset_id, max(0, min(start + by, max(0, total - 1) // PAGE_ROWS * PAGE_ROWS)), text)
+                return read(visitor, None, 0, "", "")
+            total = services.datasets.preview(visitor.owner, dataset_id, 0, 0, search=text or "", column=column or "")["total"]
+            return read(visitor, dataset_id, max(0, min(start + by, max(0, total - 1) // PAGE_ROWS * PAGE_ROWS)), text, column)
 
         return turn_page
 
@@ -141,9 +149,10 @@ def build(page: Page) -> RowsPanel:
         return make_file
 
     base = [page.owner, page.dataset_id]
-    search.change(on(find), [*base, search, last], table, **quiet)
+    search.change(on(find), [*base, search, within, last], table, **quiet)
+    within.input(on(lambda visitor, id, text, column: read(visitor, id, 0, text, column)), [*base, search, within], table, **quiet)
     for button, by in ((earlier, -PAGE_ROWS), (later, PAGE_ROWS)):
-        button.click(on(turn(by)), [*base, offset, search], table, **quiet)
+        button.click(on(turn(by)), [*base, offset, search, within], table, **quiet)
     rows.select(on(pick, selects=True), [*base, numbers, rows], [editor, where, cell, place], **quiet)
     for button, format, link in zip(downloads, formats, ready, strict=True):
         made = button.click(on(make(format)), base, link, api_visibility="private", show_progress="minimal")
@@ -154,7 +163,7 @@ def build(page: Page) -> RowsPanel:
         add.click(on(add_row), base, offset, **quiet),
         drop.click(on(drop_columns), [*base, names], None, **quiet),
     ]
-    return RowsPanel(open_rows, [*table, editor, place, names], changed, offset, search)
+    return RowsPanel(open_rows, [*table, editor, place, names, within], changed, [offset, search, within], search)
 
 
 def already_there(known: Sequence[str | None], dataset_id: str | None, text: str | None) -> bool:
