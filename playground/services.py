@@ -9,7 +9,7 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -48,11 +48,15 @@ _machine = cache(machine)
 
 @dataclass(frozen=True)
 class Reading:
-    """One example as the model will read it: `pieces` are (text, trained), `tokens` counts them all, `cut` those that did not fit."""
+    """One example as the model will read it: `pieces` are (text, trained), `texts` the same token by token, `tokens` counts them all,
+    `cut` those that did not fit; it is `number` of `count` examples to learn from, from 0."""
 
     pieces: list[tuple[str, bool]]
+    texts: list[tuple[list[str], bool]]
     tokens: int
     cut: int
+    number: int = 0
+    count: int = 0
 
 
 @dataclass
@@ -175,13 +179,14 @@ class Services:
         train = self.datasets.splits(owner, dataset_id).train
         if not train:
             raise MappingError("There is no example to learn from. Choose other columns.")
-        return self._reading(train[number % len(train)], model)
+        number %= len(train)
+        return replace(self._reading(train[number], model), number=number, count=len(train))
 
     def _reading(self, example: Conversation, model: str) -> Reading:
         ref = self.catalog.resolve(model)
         tokenizer = template.load_tokenizer(ref)
         encoded = template.encode(tokenizer, example, ref.window)
-        return Reading(template.pieces(tokenizer, encoded), len(encoded.ids), encoded.cut)
+        return Reading(template.pieces(tokenizer, encoded), template.tokens(tokenizer, encoded), len(encoded.ids), encoded.cut)
 
     def check_dataset(self, owner: str, dataset_id: str, *, model: str = STARTER) -> list[Finding]:
         """What is wrong with a dataset, worst first; lengths are counted in the tokens of a model."""

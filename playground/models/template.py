@@ -99,10 +99,33 @@ def encode_parts(tokenizer: Any, conversations: Sequence[Conversation], max_leng
     return [windows(form, next(whole), max_length) if text else [next(turns)] for text in texts]
 
 
+CONTEXT = 8  # tokens that are decoded with one, to see what it adds
+
+
 def pieces(tokenizer: Any, encoded: Encoded) -> list[tuple[str, bool]]:
     """The text that the model reads, control tokens visible, in runs of (text, trained)."""
     runs = groupby(zip(encoded.ids, encoded.trained, strict=True), key=lambda pair: pair[1])
     return [(tokenizer.decode([id for id, _ in run], skip_special_tokens=False), trained) for trained, run in runs]
+
+
+def tokens(tokenizer: Any, encoded: Encoded) -> list[tuple[list[str], bool]]:
+    """As `pieces`, each run as the texts of its tokens; tokens that make a character only together stand together."""
+    runs = groupby(zip(encoded.ids, encoded.trained, strict=True), key=lambda pair: pair[1])
+    return [(_texts(tokenizer, [id for id, _ in run]), trained) for trained, run in runs]
+
+
+def _texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
+    """What each token adds to the text; a token of a SentencePiece model brings its blank only when something stands before it."""
+    texts: list[str] = []
+    waiting: list[int] = []
+    for place, id in enumerate(ids):
+        waiting.append(id)
+        whole = tokenizer.decode(ids[max(0, place - CONTEXT) : place + 1], skip_special_tokens=False)
+        before = tokenizer.decode(ids[max(0, place - CONTEXT) : place + 1 - len(waiting)], skip_special_tokens=False)
+        if not whole.endswith("\ufffd") or place == len(ids) - 1:
+            texts.append(whole[len(before) :])
+            waiting = []
+    return texts
 
 
 def _encode_whole(tokenizer: Any, conversations: Sequence[Conversation], generation: bool) -> list[Encoded]:

@@ -132,3 +132,22 @@ def test_a_zip_with_conversations_becomes_a_chat_dataset(server: Server, open_pa
     expect(page.locator("#task").get_by_label("Chat")).to_be_checked(timeout=SLOW)
     expect(page.locator("#whole-column input")).to_have_value("messages")
     expect(page.locator("#example")).to_contain_text("Welcome.")
+
+
+def test_any_example_can_be_seen_token_by_token(server: Server, open_page: Callable[..., Page], tmp_path: Path) -> None:
+    path = tmp_path / f"numbers-{secrets.token_hex(2)}.csv"
+    path.write_text("question,answer\n" + "".join(f"What is number {n}?,It is {n}.\n" for n in range(40)), "utf-8")
+    page = open_page(server.url)
+    bring(page, path, 40)
+    expect(page.locator("#example")).to_contain_text("<|im_start|>user", timeout=SLOW)
+    page.locator("#example-number input").fill("5")
+    expect(page.locator("#example")).to_contain_text("It is 5.", timeout=SLOW)  # the split leaves the order as it is
+    page.click("#another-example")
+    expect(page.locator("#example-number input")).to_have_value("6", timeout=SLOW)
+    expect(page.locator("#example")).not_to_contain_text("It is 5.", timeout=SLOW)
+    page.locator("#example-number input").fill("5")
+    expect(page.locator("#example")).to_contain_text("It is 5.", timeout=SLOW)
+    page.locator("#example-tokens input").check()
+    expect(page.locator("#example")).to_contain_text("│", timeout=SLOW)
+    page.locator("#example-number input").fill("9999")
+    expect(page.locator("#example-number input")).not_to_have_value("9999", timeout=SLOW)

@@ -15,7 +15,7 @@ from playground.messages import Conversation, Message, conversation
 from playground.models import template
 from playground.models.catalog import ModelRef
 from playground.models.formats import format_of, turns_of
-from playground.models.template import encode, encode_many, end_ids, load_tokenizer, pieces, plain_template
+from playground.models.template import encode, encode_many, end_ids, load_tokenizer, pieces, plain_template, tokens
 from tests.helpers import CHATML, make_tiny_model, make_tokenizer
 
 GEMMA = (
@@ -30,6 +30,7 @@ THINKING = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think></think>\n' }}{% endif %}"
 )
+STARTER = Path(__file__).parents[2] / "assets" / "starter" / "language-model"
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ROLES = st.sampled_from(["system", "user", "assistant"])
 ORDINARY = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="|<>\U000f0000\U000f0001"), max_size=40)
@@ -266,3 +267,16 @@ assert not failed, failed
 """
     for _ in range(3):
         subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True, capture_output=True, timeout=120)
+
+
+@SETTINGS
+@given(asked=st.text(min_size=1, max_size=40), said=st.text(min_size=1, max_size=60))
+@example(asked="ção 😀 한국어", said="naïve — “ok”\n\ttab")
+def test_token_by_token_is_the_same_text(asked: str, said: str) -> None:
+    tokenizer = load_tokenizer(ModelRef("starter", str(STARTER), None, 1024))
+    if not asked.strip():
+        return
+    encoded = encode(tokenizer, conversation(asked, said), 1024)
+    texts = tokens(tokenizer, encoded)
+    assert [("".join(some), trained) for some, trained in texts] == pieces(tokenizer, encoded)
+    assert sum(len(some) for some, _ in texts) <= len(encoded.ids)

@@ -41,7 +41,7 @@ def build(page: Page) -> DatasetTab:
                 gr.Markdown(label("dataset.samples"), elem_classes="inline")
                 buttons = [gr.Button(sample_name(page, s["name"]), size="sm", min_width=120, elem_classes="sample") for s in samples]
             with gr.Row(visible=False, elem_id="reading-file") as under_way:
-                progress = gr.Markdown()
+                progress, reading_id = gr.Markdown(), gr.State("")
                 stop = gr.Button(label("dataset.stop_reading"), size="sm", min_width=110, scale=0, elem_id="stop-reading")
             failed = gr.Markdown(visible=False, elem_classes="failed", elem_id="upload-failed")
             hub.build(page, failed)
@@ -117,7 +117,6 @@ def build(page: Page) -> DatasetTab:
             services.datasets.delete(visitor.owner, dataset_id)
         return services.newest(visitor.owner)[0], gr.update(visible=False)
 
-    reading_id = gr.State("")
     file.upload(
         on(bring),
         [page.owner, file, page.dataset_id],

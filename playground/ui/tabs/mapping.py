@@ -19,6 +19,7 @@ MOST_GROUPS = 200  # groups that a person may want to rename one by one
 TASKS = ("instruction", "classification", "summarization", "completion", "chat")
 WHOLE = {"chat": "messages", "completion": "text"}  # tasks whose examples stand in one column, and the role of that column
 MOST_SHOTS = 5
+BETWEEN = "│"  # stands between tokens; a box-drawing line, which texts hardly have
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,12 @@ def build(page: Page) -> MappingPanel:
         show_whitespaces=False,
         elem_id="example",
     )
+    gr.Markdown(label("mapping.example_info"), elem_classes="hint")
     with gr.Row():
-        gr.Markdown(label("mapping.example_info"), elem_classes="hint")
+        position = gr.Number(1, precision=0, minimum=1, label=label("mapping.number"), scale=1, min_width=120, elem_id="example-number")
+        by_token = gr.Checkbox(
+            label=label("mapping.by_token"), info=label("mapping.by_token_info"), scale=3, min_width=190, elem_id="example-tokens"
+        )
         another = gr.Button(label("mapping.another"), size="sm", scale=0, min_width=190, elem_id="another-example")
     notes = gr.Markdown(elem_id="mapping-notes")
     chart = gr.HTML(elem_id="mapping-chart")
@@ -76,11 +81,9 @@ def build(page: Page) -> MappingPanel:
             test = gr.Slider(0, 0.5, 0.1, step=0.05, label=label("mapping.test"), info=label("mapping.test_info"))
             seed = gr.Number(42, precision=0, label=label("mapping.seed"), info=label("mapping.seed_info"))
         shots = gr.Slider(0, MOST_SHOTS, 0, step=1, label=label("mapping.shots"), info=label("mapping.shots_info"), elem_id="few-shot")
-    position = gr.State(0)
-
     controls = [task, prompt, answer, whole, context, names, instruction, system, validation, test, seed, shots]
     touched = [prompt, answer, whole, context, names, instruction, system, shots]  # what a choice may change or hide
-    results = [example, notes, chart, failed, position]
+    results = [example, notes, chart, failed, position, by_token]
 
     def pieces(shown: list[Any]) -> list[tuple[str, str | None]]:
         return [(text, "learnt" if trained else None) for text, trained in shown]
@@ -90,13 +93,13 @@ def build(page: Page) -> MappingPanel:
             report = services.map_dataset(visitor.owner, dataset_id, settings)
         except PlaygroundError as error:
             sentence = plain(page.texts.sentence(error.sentence, visitor.language))
-            return None, [None, "", "", gr.update(value=f"**{sentence}**", visible=True), 0]
+            return None, [None, "", "", gr.update(value=f"**{sentence}**", visible=True), 1, False]
         say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
         tokens = report["tokens"]
         drawn = bars.lengths(tokens["histogram"], tokens["window"], say)
         drawn += bars.groups(list(report["labels"].items()), say)
         shown = mapping_notes(report, say, translate)
-        return report, [pieces(report["example"]["pieces"]), shown, drawn, gr.update(visible=False), 0]
+        return report, [pieces(report["example"]["pieces"]), shown, drawn, gr.update(visible=False), 1, False]
 
     def open_mapping(visitor: Visitor, dataset_id: str | None) -> list[Any]:
         """Fill every control from the saved mapping, or from a guess."""
@@ -186,11 +189,16 @@ def build(page: Page) -> MappingPanel:
         report, shown = result(visitor, dataset_id, settings)
         return [report["instruction"] if report else gr.skip(), *shown]
 
-    def show_another(visitor: Visitor, dataset_id: str | None, number: int) -> tuple[Any, int]:
-        if not dataset_id:
-            return gr.skip(), 0
-        reading = services.read_example(visitor.owner, dataset_id, number + 1)
-        return pieces(reading.pieces), number + 1
+    def show_example(visitor: Visitor, dataset_id: str | None, number: float | None, tokens: bool, by: int = 0) -> tuple[Any, Any]:
+        if not dataset_id or services.dataset(visitor.owner, dataset_id) is None:
+            return gr.skip(), gr.skip()
+        reading = services.read_example(visitor.owner, dataset_id, int(number or 1) - 1 + by)
+        shown = [(BETWEEN.join(texts), trained) for texts, trained in reading.texts] if tokens else reading.pieces
+        # A number that stands already is left alone: the next figure of it may be on its way.
+        return pieces(shown), gr.skip() if number == reading.number + 1 else reading.number + 1
+
+    def show_another(visitor: Visitor, dataset_id: str | None, number: float | None, tokens: bool) -> tuple[Any, Any]:
+        return show_example(visitor, dataset_id, number, tokens, 1)
 
     changes = [c.input for c in (task, prompt, answer, whole, context)]
     changes += (
@@ -207,7 +215,9 @@ def build(page: Page) -> MappingPanel:
         trigger_mode="always_last",
     )
     names.input(on(rename), [page.owner, page.dataset_id, names], [instruction, *results], **quiet, trigger_mode="always_last")
-    another.click(on(show_another), [page.owner, page.dataset_id, position], [example, position], **quiet)
+    which = [page.owner, page.dataset_id, position, by_token]
+    another.click(on(show_another), which, [example, position], **quiet)
+    gr.on([position.input, by_token.input], on(show_example), which, [example, position], **quiet, trigger_mode="always_last")
     return MappingPanel(open_mapping, [*controls, *results], example, changed)
 
 
