@@ -142,7 +142,7 @@ def _read(path: Path, name: str, options: dict[str, Any], limits: Limits, packed
     if wanted is not None and wanted not in fits:
         raise FileUnreadable("The file {name} is not {format}. Leave the format open, and it will be found.", name=name, format=wanted)
     if kind == "parquet":
-        frame = workbooks.read_parquet(path, name, limits.rows, limits.upload_bytes)
+        frame = workbooks.read_parquet(path, name, limits.rows, 4 * limits.whole_bytes)
         return Table(frame, _read_as("parquet"))
     if kind == "excel":
         return _excel(path, name, options, limits)
@@ -153,7 +153,7 @@ def _packed(path: Path, kind: str, name: str, options: dict[str, Any], limits: L
     """The table inside a compressed file. In sentences it goes by the name of the whole, with its own where there are several."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "table"
-        inside = archives.unpack(path, kind, name, options.get("sheet"), limits.upload_bytes, target)
+        inside = archives.unpack(path, kind, name, options.get("sheet"), min(limits.whole_bytes, limits.upload_bytes), target)
         several = inside.tables > 1
         sheet = None if several or options.get("sheet") == inside.member else options.get("sheet")
         own_name = name if kind != "zip" else f"{name}: {inside.member}"
@@ -182,7 +182,7 @@ def _read_as(format: str, **more: Any) -> dict[str, Any]:
 
 
 def _excel(path: Path, name: str, options: dict[str, Any], limits: Limits) -> Table:
-    rows, sheet, sheets = workbooks.read_sheet(path, name, options.get("sheet"), limits.upload_bytes)
+    rows, sheet, sheets = workbooks.read_sheet(path, name, options.get("sheet"), min(limits.whole_bytes, limits.upload_bytes))
     frame, header, dropped, warnings = from_grid(rows, name=name, header=options.get("header"), decimal_comma=False)
     with path.open("rb") as file:
         format = "xls" if file.read(2) != b"PK" else "ods" if _is_ods(path) else "xlsx"

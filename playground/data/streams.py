@@ -28,7 +28,6 @@ from playground.settings import Limits
 LARGE = 8 * 1024**2  # bytes; files up to this are read whole
 PIECE = 16 * 1024**2
 HEAD = 1024**2  # bytes that are looked at to find out how to read a file, and the first piece
-PARQUET_ROWS = 20_000
 DELIMITED = ("csv", "tsv")
 Told = Callable[[float], None]  # how much of the file was read, 0 to 1; may raise to give up
 
@@ -103,7 +102,8 @@ def read_streamed(
             found.warnings = unpacked.warnings + found.warnings
         return found
     if kind == "parquet" and _is_large_parquet(path) and chosen.get("format") in (None, "parquet"):
-        return _written(target, _parquet(path, name, told), _read_as("parquet"), _Tally(), limits, name, chosen.get("chat_format"))
+        frames = workbooks.parquet_pieces(path, name, limits.rows, told)
+        return _written(target, frames, _read_as("parquet"), _Tally(), limits, name, chosen.get("chat_format"))
     if kind != "text" or size <= LARGE:
         return None
     return _text(path, name, chosen, limits, target, told)
@@ -118,23 +118,6 @@ def _is_large_parquet(path: Path) -> bool:
     except (pyarrow.ArrowException, OSError):
         return False
     return about.num_rows > ROWS or sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups)) > LARGE
-
-
-def _parquet(path: Path, name: str, told: Told | None) -> Iterator[pl.DataFrame]:
-    import pyarrow
-    import pyarrow.parquet
-
-    done = 0
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=PARQUET_ROWS):
-                yield workbooks.plain_frame(pl.DataFrame(pl.from_arrow(batch)))
-                done += batch.num_rows
-                if told:
-                    told(done / max(1, file.metadata.num_rows))
-    except (pyarrow.ArrowException, OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        message = "The Parquet file {name} is damaged or of a kind that cannot be read. Save it once more."
-        raise FileUnreadable(message, name=name) from error
 
 
 def _text(path: Path, name: str, chosen: dict[str, Any], limits: Limits, target: Path, told: Told | None) -> Streamed | None:

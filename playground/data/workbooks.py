@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import logging
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -15,6 +17,7 @@ from playground.errors import FileUnreadable
 log = logging.getLogger(__name__)
 MOMENT = r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}"
 MIDNIGHT = r"^(\d{4}-\d{2}-\d{2})[ T]00:00:00(\.0+)?$"
+PIECE_ROWS, PIECE_BYTES = 20_000, 512 * 1024**2  # of a Parquet file at once, and of its texts
 INFLATED = 20  # times the upload limit: what a compressed file may hold when unpacked
 
 
@@ -81,31 +84,73 @@ def _refuse_bomb(content: bytes, name: str, upload_bytes: int) -> None:
         raise FileUnreadable("Unpacked, the workbook {name} is too large to be read. Save the sheet you need as CSV.", name=name)
 
 
-def read_parquet(path: Path, name: str, rows: int, upload_bytes: int) -> pl.DataFrame:
+def read_parquet(path: Path, name: str, rows: int, most_bytes: int) -> pl.DataFrame:
     """A Parquet file with its nested values as JSON text, its dates and times as ISO text, and objects spread over columns, one level deep.
 
     Raises:
-        FileUnreadable: damaged, too many rows, or too large when unpacked.
+        FileUnreadable: damaged, too many rows, or of more than `most_bytes` when unpacked.
+    """
+    pieces, size = [], 0
+    for piece in parquet_pieces(path, name, rows):
+        size += int(piece.estimated_size())
+        if size > most_bytes:
+            raise _inflated(name)
+        pieces.append(piece)
+    if not pieces:
+        raise FileUnreadable("The file {name} is empty: there is not one row with something in it. Choose another file.", name=name)
+    # A piece in which a column holds nothing but lists of nothing is text, as all of them are; numbers of two kinds find one.
+    return pl.concat(pieces, how="vertical_relaxed")
+
+
+def parquet_pieces(path: Path, name: str, rows: int, told: Callable[[float], None] | None = None) -> Iterator[pl.DataFrame]:
+    """The file piece by piece, as `read_parquet` gives it; `told` hears how much was read.
+
+    Raises:
+        FileUnreadable: damaged, too many rows, or a piece that is too large when unpacked.
     """
     import pyarrow
     import pyarrow.parquet
 
-    broken = FileUnreadable("The Parquet file {name} is damaged or of a kind that cannot be read. Save it once more.", name=name)
+    done = 0
     try:
-        about = pyarrow.parquet.read_metadata(path)
-        size = sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups))
-        if about.num_rows > rows:
-            raise too_many_rows(name, about.num_rows, rows)
-        if size > INFLATED * upload_bytes:
-            raise FileUnreadable("Unpacked, the file {name} is too large to be read. Split it.", name=name)
-        frame = pl.read_parquet(path)
-    except (pyarrow.ArrowException, OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        about = pyarrow.parquet.read_schema(path)
+        # Texts that come again stay apart in memory, so that a small file cannot blow up before it is measured.
+        texts = [field.name for field in about if pyarrow.types.is_string(field.type) or pyarrow.types.is_large_string(field.type)]
+        with pyarrow.parquet.ParquetFile(path, read_dictionary=texts) as file:
+            total = file.metadata.num_rows
+            if total > rows:
+                raise too_many_rows(name, total, rows)
+            for batch in file.iter_batches(batch_size=PIECE_ROWS):
+                if batch.num_rows:
+                    yield plain_frame(pl.DataFrame(pl.from_arrow(_unpacked(batch, name))))
+                    done += batch.num_rows
+                if told:
+                    told(done / max(1, total))
+    except (pyarrow.ArrowException, OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         log.info("parquet refused: %s", error)
-        raise broken from error
-    try:
-        return plain_frame(frame)
-    except ValueError as error:
-        raise broken from error
+        message = "The Parquet file {name} is damaged or of a kind that cannot be read. Save it once more."
+        raise FileUnreadable(message, name=name) from error
+
+
+def _unpacked(batch: Any, name: str) -> Any:
+    """A batch with each text in its place, if that is not too much."""
+    import pyarrow
+    import pyarrow.compute
+
+    columns = []
+    for column in batch.columns:
+        if pyarrow.types.is_dictionary(column.type):
+            lengths = pyarrow.compute.binary_length(column.dictionary)
+            size = pyarrow.compute.sum(lengths.take(column.indices)).as_py() or 0
+            if size > PIECE_BYTES:
+                raise _inflated(name)
+            column = column.dictionary_decode()
+        columns.append(column)
+    return pyarrow.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _inflated(name: str) -> FileUnreadable:
+    return FileUnreadable("Unpacked, the file {name} is too large to be read. Split it.", name=name)
 
 
 def plain_frame(frame: pl.DataFrame) -> pl.DataFrame:

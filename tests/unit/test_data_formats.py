@@ -424,3 +424,16 @@ def test_what_was_read_can_be_asked_for(read) -> None:
 def test_a_format_that_does_not_fit_is_refused(read) -> None:
     refused(read, "a,b\n1,2\n", format="xlsx")
     refused(read, "a,b\n1,2\n", format="json")
+
+
+def test_a_parquet_file_that_blows_up_is_refused(tmp_path: Path) -> None:
+    """One long text, a hundred thousand times: a megabyte on disk, a hundred gigabytes in memory."""
+    import pyarrow
+    import pyarrow.parquet
+
+    texts = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 100_000, pyarrow.int32()), pyarrow.array(["x" * 1_000_000]))
+    path = tmp_path / "bomb.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"text": texts, "n": range(100_000)}), path)
+    assert path.stat().st_size < 3_000_000
+    with pytest.raises(FileUnreadable, match="too large"):
+        read_table(path, path.name)
