@@ -6,6 +6,7 @@ Opening costs no heavy import. Knows no Gradio, no language and no session.
 from __future__ import annotations
 
 import contextlib
+import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +41,7 @@ STARTER = "starter"
 SAMPLE_QUESTIONS = "harbour_cafe_questions.json"
 SLOT = "\0"  # stands for the question where an instruction is taken apart; no table holds it
 ANSWER_TOKENS = 80  # of a model that phrases what documents say
+LOOKED = 500  # unseen rows among which examples for Chat are drawn
 TOKEN_SAMPLE = 2_000  # examples whose length is measured for the token report
 
 
@@ -364,7 +366,8 @@ class Services:
         folder = self.workspace.find("runs", run_id, owner)
         before, _, after = ask(self.runs.adapter(owner, run_id).instruction, SLOT).partition(SLOT)
         unseen = [part for part in ("test", "validation") if (folder / "data" / f"{part}.jsonl").stat().st_size]
-        found = questions(folder / "data" / f"{unseen[0]}.jsonl", limit) if unseen else []
+        found = questions(folder / "data" / f"{unseen[0]}.jsonl", LOOKED) if unseen else []
+        found = random.Random(0).sample(found, min(limit, len(found)))  # the first rows of a sorted table are all alike
         return [(one.shown.removeprefix(before).removesuffix(after), one.answer) for one in found]
 
     def newest(self, owner: str) -> tuple[str | None, str | None]:
