@@ -11,6 +11,7 @@ import codecs
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,7 @@ def _text(path: Path, name: str, chosen: dict[str, Any], limits: Limits, target:
     if read_as["format"] not in (*DELIMITED, "jsonl"):
         return None
     tally = _Tally()
-    pieces = _pieces(path, read_as["encoding"], quoted=read_as["format"] in DELIMITED, told=told, tally=tally)
+    pieces = _ahead(_pieces(path, read_as["encoding"], quoted=read_as["format"] in DELIMITED, told=told, tally=tally))
     if read_as["format"] == "jsonl":
         frames = _json_frames(pieces, name, tally)
     else:
@@ -178,6 +179,15 @@ def _check_cells(frame: pl.DataFrame, before: int, name: str, limits: Limits) ->
             )
             row = before + (lengths.arg_max() or 0) + 1
             raise FileUnreadable(message, row=row, column=column.name, name=name, count=longest, most=limits.cell_characters)
+
+
+def _ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same pieces, each fetched while the one before is being worked on."""
+    with ThreadPoolExecutor(1, "table-reader") as thread:
+        coming = thread.submit(next, pieces, b"")
+        while piece := coming.result():
+            coming = thread.submit(next, pieces, b"")
+            yield piece
 
 
 def _pieces(path: Path, encoding: str, *, quoted: bool, told: Told | None, tally: _Tally) -> Iterator[bytes]:
