@@ -21,13 +21,13 @@ from playground.data.hub import STOPPED, HubDatasets
 from playground.data.mapping import Mapped, Splits, ask
 from playground.data.measures import histogram, middle_words
 from playground.data.store import DatasetStore
-from playground.errors import MappingError, NotFound, PlaygroundError, PromptError, SettingsError, WrongState
+from playground.errors import MappingError, NotFound, PlaygroundError, PromptError, Sentence, SettingsError, WrongState
 from playground.inference.generate import GenerationSettings
 from playground.inference.host import Host, Pane
 from playground.jobs import Job, Jobs, follow
 from playground.messages import Conversation, Message, conversation
 from playground.models import template
-from playground.models.catalog import AdapterRef, Catalog
+from playground.models.catalog import AdapterRef, Catalog, ModelRef
 from playground.rag.store import Collections
 from playground.settings import Settings
 from playground.system import machine
@@ -39,6 +39,7 @@ from playground.workspace import Workspace, read_json
 
 STARTER = "starter"
 SAMPLE_QUESTIONS = "harbour_cafe_questions.json"
+NOT_HERE = "What {name} reads cannot be shown here, because its tokenizer cannot be had. The starter's is used in its place."
 SLOT = "\0"  # stands for the question where an instruction is taken apart; no table holds it
 ANSWER_TOKENS = 80  # of a model that phrases what documents say
 LOOKED = 500  # unseen rows among which examples for Chat are drawn
@@ -136,9 +137,19 @@ class Services:
         mapped = self.datasets.map(owner, dataset_id, settings or {})
         return self._mapping_report(mapped, model)
 
+    def _reader(self, model: str) -> tuple[ModelRef, Any, list[Sentence]]:
+        """(who reads, its tokenizer, what to know): the model, or where its tokenizer cannot be had the starter in its place."""
+        try:
+            ref = self.catalog.resolve(model)
+            return ref, template.load_tokenizer(ref), []
+        except PlaygroundError:
+            if model == STARTER:
+                raise
+        ref = self.catalog.resolve(STARTER)
+        return ref, template.load_tokenizer(ref), [Sentence(NOT_HERE, name=model[:200])]
+
     def _mapping_report(self, mapped: Mapped, model: str) -> dict[str, Any]:
-        ref = self.catalog.resolve(model)
-        tokenizer = template.load_tokenizer(ref)
+        ref, tokenizer, told = self._reader(model)
         train = mapped.conversations.train
         sample = train[:: max(1, len(train) // TOKEN_SAMPLE)][:TOKEN_SAMPLE]
         lengths = sorted(len(one.ids) + one.cut for one in template.encode_many(tokenizer, sample, ref.window))
@@ -158,7 +169,7 @@ class Services:
             "few_shot": mapped.few_shot,
             "rows": dict(mapped.rows),
             "dropped": dict(mapped.dropped),
-            "warnings": list(mapped.warnings),
+            "warnings": [*mapped.warnings, *told],
             "example": {"pieces": [[text, trained] for text, trained in first.pieces], "tokens": first.tokens, "cut": first.cut},
             "tokens": {
                 "median": int(median(lengths)),
@@ -166,6 +177,7 @@ class Services:
                 "max": lengths[-1],
                 "over_limit": round(over * len(train) / len(sample)),
                 "window": ref.window,
+                "model": ref.id,
                 "measured_rows": len(sample),
                 "histogram": histogram(lengths, ref.window),
             },
@@ -185,25 +197,23 @@ class Services:
         return replace(self._reading(train[number], model), number=number, count=len(train))
 
     def _reading(self, example: Conversation, model: str) -> Reading:
-        ref = self.catalog.resolve(model)
-        tokenizer = template.load_tokenizer(ref)
+        ref, tokenizer, _ = self._reader(model)
         encoded = template.encode(tokenizer, example, ref.window)
         return Reading(template.pieces(tokenizer, encoded), template.tokens(tokenizer, encoded), len(encoded.ids), encoded.cut)
 
     def check_dataset(self, owner: str, dataset_id: str, *, model: str = STARTER) -> list[Finding]:
         """What is wrong with a dataset, worst first; lengths are counted in the tokens of a model."""
-        return self.datasets.check(owner, dataset_id, *self._lengths(model))
+        return self.datasets.check(owner, dataset_id, *self._lengths(model), reader=model)
 
     def fix_dataset(self, owner: str, dataset_id: str, ids: Sequence[str], *, model: str = STARTER, keep: bool = True) -> dict[str, Any]:
         """Carry out fixes of findings as a new version, or without `keep` only tell what they would do: see `DatasetStore.fix`."""
         return self.datasets.fix(owner, dataset_id, ids, *self._lengths(model), keep=keep)
 
     def _lengths(self, model: str) -> tuple[Callable[[list[str]], list[int]], int]:
-        """(tokens of texts, tokens that fit) for a model; the tokenizer is loaded when it is asked for the first time."""
-        ref = self.catalog.resolve(model)
+        """(tokens of texts, tokens that fit) for a model."""
+        ref, tokenizer, _ = self._reader(model)
 
         def lengths(texts: list[str]) -> list[int]:
-            tokenizer = template.load_tokenizer(ref)
             return [len(ids) for ids in tokenizer(texts, add_special_tokens=False).input_ids] if texts else []
 
         return lengths, ref.window

@@ -97,11 +97,16 @@ class Revisions:
             _forget_mapping(folder)
             return {**told, "version": new["version"], "rows": new["rows"], "dropped": dropped}
 
-    def check(self, owner: str, id: str, lengths: Lengths | None = None, max_length: int | None = None) -> builtins.list[Finding]:
-        """What is wrong with the current version, worst first, as `doctor.check`, by the mapping that was saved or a sample's own."""
+    def check(
+        self, owner: str, id: str, lengths: Lengths | None = None, max_length: int | None = None, *, reader: str = ""
+    ) -> builtins.list[Finding]:
+        """What is wrong with the current version, worst first, as `doctor.check`, by the mapping that was saved or a sample's own.
+
+        `reader` names whose `lengths` they are: what was found for one model is not told of another.
+        """
         folder, about = self._open(owner, id)
         mapping = read_json(folder / "mapping.json") or about["suggested"]
-        key = (id, about.get("version", 1), json.dumps(mapping, sort_keys=True), max_length)
+        key = (id, about.get("version", 1), json.dumps(mapping, sort_keys=True), max_length, reader)
         if key not in self._checked:
             frame, numbers = look(folder, about)
             with vanished():

@@ -41,6 +41,7 @@ def build_app(services: Services) -> gr.Blocks:
             gr.BrowserState("", storage_key="playground-owner", secret=browser_secret(services)),
             gr.State(None),
             gr.State(None),
+            gr.State("starter"),
             gr.Timer(TICK, active=False),
         )
         with gr.Row(elem_id="strip", equal_height=True):

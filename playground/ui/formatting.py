@@ -103,7 +103,10 @@ def column_rows(columns: Iterable[dict[str, Any]], say: Say, translate: Translat
 def mapping_notes(report: dict[str, Any], say: Say, translate: Translate) -> str:
     """The split, the lengths and what cannot be used, as Markdown."""
     tokens = report["tokens"]
-    lines = [say("mapping.split", **report["rows"]), say("mapping.tokens", **{k: tokens[k] for k in ("median", "max", "window")})]
+    lines = [
+        say("mapping.split", **report["rows"]),
+        say("mapping.tokens", **{k: tokens[k] for k in ("median", "max", "window")}, model=plain(tokens["model"])),
+    ]
     kind = {"completion": "_text", "chat": "_chat"}.get(report["task"], "")
     words = {"answer": report["words"]["answer"]} if kind == "_text" else report["words"]
     lines.append(say(f"mapping.words{kind}", **words))

@@ -24,6 +24,7 @@ class Page:
     owner: gr.BrowserState
     dataset_id: gr.State
     run_id: gr.State
+    model: gr.State  # the model that is chosen for the next run
     timer: gr.Timer  # ticks while a run is under way; it stands outside the tabs, where it works whichever is shown
 
     def label(self, key: str) -> Any:

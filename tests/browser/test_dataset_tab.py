@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Server, settle
+from tests.helpers import make_tiny_model
 
 MESSY = """id;pergunta;resposta;contato
 1;Qual é o horário?;Das 8 às 18 horas.;ana@example.com
@@ -151,3 +152,20 @@ def test_any_example_can_be_seen_token_by_token(server: Server, open_page: Calla
     expect(page.locator("#example")).to_contain_text("│", timeout=SLOW)
     page.locator("#example-number input").fill("9999")
     expect(page.locator("#example-number input")).not_to_have_value("9999", timeout=SLOW)
+
+
+def test_an_example_is_shown_as_the_chosen_model_reads_it(server: Server, open_page: Callable[..., Page], tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path / "tiny")
+    path = tmp_path / f"numbers-{secrets.token_hex(2)}.csv"
+    path.write_text("question,answer\n" + "".join(f"What is number {n}?,It is {n}.\n" for n in range(40)), "utf-8")
+    page = open_page(server.url)
+    bring(page, path, 40)
+    expect(page.locator("#mapping-notes")).to_contain_text("starter reads 1,024 at a time", timeout=SLOW)
+    for model, told in ((f"local:{folder}", f"local:{folder} reads"), ("nobody/nothing", "What nobody/nothing reads cannot be shown here")):
+        page.get_by_role("tab", name="Train", exact=True).click()
+        if not page.locator("#own-model input, #own-model textarea").first.is_visible():
+            page.get_by_role("button", name="All settings (for those who know them; empty means: chosen for you)").click()
+        page.locator("#own-model").locator("input, textarea").first.fill(model)
+        page.locator("#own-model").locator("input, textarea").first.press("Enter")
+        page.get_by_role("tab", name="Dataset", exact=True).click()
+        expect(page.locator("#mapping-notes")).to_contain_text(told, timeout=SLOW)

@@ -28,7 +28,7 @@ def notes(task: str, language: str = "en") -> str:
     report = {
         "task": task,
         "rows": {"train": 1200, "validation": 9, "test": 9},
-        "tokens": {"median": 1500, "max": 2000, "window": 1024, "over_limit": 1},
+        "tokens": {"median": 1500, "max": 2000, "window": 1024, "over_limit": 1, "model": "starter"},
         "words": {"prompt": 7, "answer": 8},
         "dropped": {"no answer": 1},
         "warnings": [],

@@ -133,6 +133,8 @@ def build(page: Page) -> DatasetTab:
     about = [empty, loaded, right, choice, summary, columns, sure]
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
 
+    read = [page.owner, page.dataset_id, page.model]
+
     def show(event: Any, same: bool) -> None:
         """After an event, fill the tab: what is quick first. The `same` dataset keeps its page of rows and its search."""
         place = table.page if same else []
@@ -141,15 +143,16 @@ def build(page: Page) -> DatasetTab:
         filled = filled.then(on(fill), [page.owner, page.dataset_id, *place], table.outputs, **quiet)
         filled = filled.then(on(options.open), [page.owner, page.dataset_id], options.outputs, **quiet)
         seen: dict[str, Any] = {**quiet, "show_progress": "minimal"}
-        filled = filled.then(on(panel.open), [page.owner, page.dataset_id], panel.outputs, **seen, show_progress_on=panel.example)
-        filled.then(on(health.open), [page.owner, page.dataset_id], health.outputs, **seen, show_progress_on=health.shown)
+        filled = filled.then(on(panel.open), read, panel.outputs, **seen, show_progress_on=panel.example)
+        filled.then(on(health.open), read, health.outputs, **seen, show_progress_on=health.shown)
 
     show(page.dataset_id.change(lambda: "", None, table.search, **quiet), same=False)
     changed = [*table.changed, *health.changed, *options.changed]
     for event in changed:
         show(event, same=True)
     # What is wrong with a table depends on what it shall teach; a check that was made before costs nothing.
-    panel.changed.then(on(health.open), [page.owner, page.dataset_id], health.outputs, **quiet)
+    panel.changed.then(on(health.open), read, health.outputs, **quiet)
+    page.model.change(on(panel.open), read, panel.outputs, **quiet).then(on(health.open), read, health.outputs, **quiet)
     return DatasetTab(tab, changed)
 
 

@@ -21,7 +21,7 @@ CHANGE_WIDTHS = ["10%", "18%", "27%", "27%", "18%"]
 
 @dataclass(frozen=True)
 class DoctorPanel:
-    """`open(visitor, dataset_id)` fills `outputs`; `changed` are the events after which the dataset has another version."""
+    """`open(visitor, dataset_id, model)` fills `outputs`; `changed` are the events after which the dataset has another version."""
 
     open: Callable[..., list[Any]]
     outputs: list[Any]
@@ -54,12 +54,12 @@ def build(page: Page) -> DoctorPanel:
         restore = gr.Button(label("doctor.restore"), size="sm", scale=1, elem_id="restore-version")
     outputs = [summary, findings, buttons, would, changes, history, version]
 
-    def open_doctor(visitor: Visitor, dataset_id: str | None) -> list[Any]:
+    def open_doctor(visitor: Visitor, dataset_id: str | None, model: str) -> list[Any]:
         info = services.dataset(visitor.owner, dataset_id)
         if info is None:
             return ["", *[gr.update(visible=False)] * 5, gr.skip()]
         say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
-        found = services.check_dataset(visitor.owner, info["dataset_id"])
+        found = services.check_dataset(visitor.owner, info["dataset_id"], model=model)
         mendable = [one for one in found if one.fix]
         versions = [(version_label(one, say), one["version"]) for one in reversed(info["versions"]) if one["kept"]]
         return [
@@ -76,11 +76,11 @@ def build(page: Page) -> DoctorPanel:
             gr.update(choices=versions, value=info["version"]),
         ]
 
-    def show_changes(visitor: Visitor, dataset_id: str | None, ids: list[str]) -> tuple[Any, Any]:
+    def show_changes(visitor: Visitor, dataset_id: str | None, model: str, ids: list[str]) -> tuple[Any, Any]:
         if not dataset_id:
             return gr.skip(), gr.skip()
         say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
-        done = services.fix_dataset(visitor.owner, dataset_id, ids, keep=False)
+        done = services.fix_dataset(visitor.owner, dataset_id, ids, model=model, keep=False)
         gone = sum(done["dropped"].values())
         told = say("doctor.would", changed=done["changed"], dropped=gone, columns=len(done["dropped_columns"]), rows=done["rows"])
         rows = [
@@ -96,17 +96,17 @@ def build(page: Page) -> DoctorPanel:
         heads = [say(f"doctor.change_{key}") for key in ("row", "column", "before", "after", "why")]
         return gr.update(value=told, visible=True), gr.Dataframe(rows, headers=heads, visible=bool(rows))
 
-    def carry_out(visitor: Visitor, dataset_id: str | None, ids: list[str]) -> None:
+    def carry_out(visitor: Visitor, dataset_id: str | None, model: str, ids: list[str]) -> None:
         if dataset_id and ids:
-            services.fix_dataset(visitor.owner, dataset_id, ids)
+            services.fix_dataset(visitor.owner, dataset_id, ids, model=model)
 
     def bring_back(visitor: Visitor, dataset_id: str | None, number: int | None) -> None:
         if dataset_id and number:
             services.datasets.restore(visitor.owner, dataset_id, number)
 
-    look.click(on(show_changes), [page.owner, page.dataset_id, findings], [would, changes], **private)
+    look.click(on(show_changes), [page.owner, page.dataset_id, page.model, findings], [would, changes], **private)
     changed = [
-        mend.click(on(carry_out), [page.owner, page.dataset_id, findings], None, **private),
+        mend.click(on(carry_out), [page.owner, page.dataset_id, page.model, findings], None, **private),
         restore.click(on(bring_back), [page.owner, page.dataset_id, version], None, **private),
     ]
     return DoctorPanel(open_doctor, outputs, summary, changed)

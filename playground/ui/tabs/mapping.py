@@ -24,7 +24,7 @@ BETWEEN = "│"  # stands between tokens; a box-drawing line, which texts hardly
 
 @dataclass(frozen=True)
 class MappingPanel:
-    """`open(visitor, dataset_id)` fills `outputs` when another dataset is chosen; `changed` is when another mapping was."""
+    """`open(visitor, dataset_id, model)` fills `outputs` when another dataset is chosen; `changed` is when another mapping was."""
 
     open: Callable[..., list[Any]]
     outputs: list[Any]
@@ -88,9 +88,9 @@ def build(page: Page) -> MappingPanel:
     def pieces(shown: list[Any]) -> list[tuple[str, str | None]]:
         return [(text, "learnt" if trained else None) for text, trained in shown]
 
-    def result(visitor: Visitor, dataset_id: str, settings: dict[str, Any]) -> tuple[dict[str, Any] | None, list[Any]]:
+    def result(visitor: Visitor, dataset_id: str, settings: dict[str, Any], model: str) -> tuple[dict[str, Any] | None, list[Any]]:
         try:
-            report = services.map_dataset(visitor.owner, dataset_id, settings)
+            report = services.map_dataset(visitor.owner, dataset_id, settings, model=model)
         except PlaygroundError as error:
             sentence = plain(page.texts.sentence(error.sentence, visitor.language))
             return None, [None, "", "", gr.update(value=f"**{sentence}**", visible=True), 1, False]
@@ -101,12 +101,12 @@ def build(page: Page) -> MappingPanel:
         shown = mapping_notes(report, say, translate)
         return report, [pieces(report["example"]["pieces"]), shown, drawn, gr.update(visible=False), 1, False]
 
-    def open_mapping(visitor: Visitor, dataset_id: str | None) -> list[Any]:
+    def open_mapping(visitor: Visitor, dataset_id: str | None, model: str) -> list[Any]:
         """Fill every control from the saved mapping, or from a guess."""
         info = services.dataset(visitor.owner, dataset_id)
         if info is None:
             return [gr.skip()] * (len(controls) + len(results))
-        report, shown = result(visitor, info["dataset_id"], dict(info.get("mapping") or {}))
+        report, shown = result(visitor, info["dataset_id"], dict(info.get("mapping") or {}), model)
         columns = [c["name"] for c in info["columns"]]
         none = page.texts.say("mapping.none", visitor.language)
         if report is None:
@@ -151,7 +151,7 @@ def build(page: Page) -> MappingPanel:
         heads = [page.texts.say(f"mapping.label_{k}", visitor.language) for k in ("value", "name")]
         return gr.Dataframe([[value, name] for value, name in report["label_names"].items()], headers=heads, visible=True)
 
-    def choose(visitor: Visitor, dataset_id: str | None, *values: Any) -> list[Any]:
+    def choose(visitor: Visitor, dataset_id: str | None, model: str, *values: Any) -> list[Any]:
         """Save what was chosen. A new task or answer column means new groups and a new instruction, so those are guessed afresh."""
         if not dataset_id:
             return [gr.skip()] * (len(touched) + len(results))
@@ -160,7 +160,7 @@ def build(page: Page) -> MappingPanel:
         columns = former.get("columns", {})
         if settings["task"] != former.get("task") or settings["columns"].get("answer") != columns.get("answer"):
             settings = {k: v for k, v in settings.items() if k not in ("label_names", "instruction")}
-        report, shown = result(visitor, dataset_id, settings)
+        report, shown = result(visitor, dataset_id, settings, model)
         task_now = settings["task"]
         one, rest = task_now in WHOLE, [gr.update(visible=offers(name, task_now)) for name in ("system", "few_shot")]
         if report is None:
@@ -178,7 +178,7 @@ def build(page: Page) -> MappingPanel:
             *shown,
         ]
 
-    def rename(visitor: Visitor, dataset_id: str | None, table: Any) -> list[Any]:
+    def rename(visitor: Visitor, dataset_id: str | None, model: str, table: Any) -> list[Any]:
         """Save new names of groups. The table itself is left alone, and all else taken as it was saved: the next name is being typed."""
         former = (services.dataset(visitor.owner, dataset_id) or {}).get("mapping")
         if not dataset_id or not former:
@@ -186,19 +186,21 @@ def build(page: Page) -> MappingPanel:
         settings = {**former, "label_names": renamed(table)}
         if ", ".join(dict.fromkeys(former["label_names"].values())) in former["instruction"]:
             settings["instruction"] = None  # it names the groups, and those have new names
-        report, shown = result(visitor, dataset_id, settings)
+        report, shown = result(visitor, dataset_id, settings, model)
         return [report["instruction"] if report else gr.skip(), *shown]
 
-    def show_example(visitor: Visitor, dataset_id: str | None, number: float | None, tokens: bool, by: int = 0) -> tuple[Any, Any]:
+    def show_example(
+        visitor: Visitor, dataset_id: str | None, model: str, number: float | None, tokens: bool, by: int = 0
+    ) -> tuple[Any, Any]:
         if not dataset_id or services.dataset(visitor.owner, dataset_id) is None:
             return gr.skip(), gr.skip()
-        reading = services.read_example(visitor.owner, dataset_id, int(number or 1) - 1 + by)
+        reading = services.read_example(visitor.owner, dataset_id, int(number or 1) - 1 + by, model=model)
         shown = [(BETWEEN.join(texts), trained) for texts, trained in reading.texts] if tokens else reading.pieces
         # A number that stands already is left alone: the next figure of it may be on its way.
         return pieces(shown), gr.skip() if number == reading.number + 1 else reading.number + 1
 
-    def show_another(visitor: Visitor, dataset_id: str | None, number: float | None, tokens: bool) -> tuple[Any, Any]:
-        return show_example(visitor, dataset_id, number, tokens, 1)
+    def show_another(visitor: Visitor, dataset_id: str | None, model: str, number: float | None, tokens: bool) -> tuple[Any, Any]:
+        return show_example(visitor, dataset_id, model, number, tokens, 1)
 
     changes = [c.input for c in (task, prompt, answer, whole, context)]
     changes += (
@@ -209,13 +211,13 @@ def build(page: Page) -> MappingPanel:
     changed = gr.on(
         changes,
         on(choose),
-        [page.owner, page.dataset_id, *controls],
+        [page.owner, page.dataset_id, page.model, *controls],
         [*touched, *results],
         **quiet,
         trigger_mode="always_last",
     )
-    names.input(on(rename), [page.owner, page.dataset_id, names], [instruction, *results], **quiet, trigger_mode="always_last")
-    which = [page.owner, page.dataset_id, position, by_token]
+    names.input(on(rename), [page.owner, page.dataset_id, page.model, names], [instruction, *results], **quiet, trigger_mode="always_last")
+    which = [page.owner, page.dataset_id, page.model, position, by_token]
     another.click(on(show_another), which, [example, position], **quiet)
     gr.on([position.input, by_token.input], on(show_example), which, [example, position], **quiet, trigger_mode="always_last")
     return MappingPanel(open_mapping, [*controls, *results], example, changed)

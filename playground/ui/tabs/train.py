@@ -63,7 +63,7 @@ def build(page: Page) -> TrainTab:
             with gr.Accordion(label("train.chosen"), open=False):
                 chosen = gr.Dataframe(interactive=False, wrap=True, show_label=False)
         with gr.Accordion(label("train.settings"), open=False, visible=False) as settings_box:
-            own_model = gr.Textbox(label=label("train.model_own"), info=label("train.model_own_info"), max_lines=1)
+            own_model = gr.Textbox(label=label("train.model_own"), info=label("train.model_own_info"), max_lines=1, elem_id="own-model")
             fields = settings_form.build(page)
         seen = gr.State("")
     timer = page.timer
@@ -177,6 +177,13 @@ def build(page: Page) -> TrainTab:
     )
     tab.select(on(models), [page.owner, model], [model, model_note], **quiet)
     model.input(on(about_model), [page.owner, model], model_note, **quiet)
+    gr.on(
+        [model.input, own_model.submit, own_model.blur],
+        lambda chosen, own: (own or "").strip() or chosen,
+        [model, own_model],
+        page.model,
+        **quiet,
+    )
     return TrainTab(seen, on(show), inputs, outputs)
 
 
