@@ -26,11 +26,11 @@ from playground.errors import ModelUnavailable, PlaygroundError, WrongState, sto
 from playground.rag.index import Index
 from playground.services import SAMPLE_QUESTIONS, STARTER, Services
 from playground.settings import Settings
-from playground.workspace import read_json, write_json
+from playground.workspace import file_hash, read_json, write_json
 
 MARK = "demonstration"  # key of an identity that belongs to the demonstration
 KEPT = ("status.json", "metrics.jsonl", "samples.json", "samples.jsonl", "manifest.json")
-PROCESS = ("pid", "pid_started", "launched", "queued_at")  # of a worker that no longer exists
+PROCESS = ("pid", "pid_started", "launched", "at", "queued_at")  # of a worker that no longer exists
 COLLECTION = "Harbour Café handbook"
 NOT_THERE = "The demonstration is missing from {folder}. Get the whole project again, with the files in its assets folder."
 WAIT_SECONDS = 20  # for a run to end that is thrown away
@@ -69,7 +69,7 @@ class Demonstration:
         self._check()
         services, about = self.services, read_json(self.folder / "about.json", {})
         with contextlib.ExitStack() as undo:
-            dataset_id = services.datasets.import_sample(owner, about["dataset"])["dataset_id"]
+            dataset_id = services.datasets.import_sample(owner, about["dataset"], asked=False)["dataset_id"]
             undo.callback(services.datasets.delete, owner, dataset_id)
             services.datasets.map(owner, dataset_id)
             run = self._copy_run(owner, dataset_id, about["dataset"])
@@ -205,7 +205,7 @@ def build(services: Services, out: Path, preset: str = "balanced") -> dict[str, 
     about = {
         "dataset": sample,
         "document": document,
-        "starter_sha256": file_sha256(services.settings.starter / "model.safetensors"),
+        "starter_sha256": file_hash(services.settings.starter / "model.safetensors"),
         "steps": run.step,
         "seconds": run.seconds,
         "eval_loss": run.eval_loss,
@@ -223,11 +223,6 @@ def _without_paths(path: Path) -> None:
     config = read_json(path)
     config["base_model_name_or_path"] = STARTER
     write_json(path, config)
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def main() -> int:

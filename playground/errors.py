@@ -113,12 +113,12 @@ def storage_errors() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not _is_full(error):
+        if not is_full(error):
             raise
         raise StorageFull("The disk is full, so nothing was saved. Free some space, then do the same again.") from error
 
 
-def _is_full(error: Exception) -> bool:
-    """Libraries written in other languages wrap the system's number in exceptions and words of their own."""
+def is_full(error: BaseException) -> bool:
+    """Whether the disk was full. Libraries written in other languages wrap the system's number in exceptions and words of their own."""
     codes = (errno.ENOSPC, errno.EDQUOT)
     return getattr(error, "errno", None) in codes or any(f"(os error {code})" in str(error) for code in codes)

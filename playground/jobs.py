@@ -1,6 +1,6 @@
 """Long work inside the app that outlives the page which asked for it: one after the other, on a thread, with its state on disk.
 
-    HOME/jobs/<id>/ manifest.json (owner, kind)  status.json (where it stands, replaced as a whole)
+    HOME/jobs/<id>/ manifest.json (owner, kind, about)  status.json (where it stands, replaced as a whole)
 
 A job that was under way when the app was killed is told as stopped by the next app. Does not know what the work is.
 """
@@ -94,13 +94,21 @@ class Jobs:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
-    def start(self, owner: str, kind: str, work: Callable[[Job], Any], total: int = 0) -> Job:
-        """Put work in line. `work(job)` updates `job.done`, `job.doing` and `job.result`, asks `job.stopping()`, and gives the result."""
+    def start(
+        self, owner: str, kind: str, work: Callable[[Job], Any], total: int = 0, *, about: dict[str, Any] | None = None, apart: bool = False
+    ) -> Job:
+        """Put work in line. `work(job)` updates `job.done`, `job.doing` and `job.result`, asks `job.stopping()`, and gives the result.
+
+        `about` is told by `kept`. Work that stands in a line of its own elsewhere holds nobody up here: with `apart` it begins at once.
+        """
         folder = self.workspace.draft("jobs")
         job = Job(folder.name, kind, total=total)
         self._write(folder, job)
-        self.workspace.publish(folder, owner=owner, kind=kind)
+        self.workspace.publish(folder, owner=owner, kind=kind, about=about or {})
         self._live[job.job_id] = job
+        if apart:
+            threading.Thread(target=self._do, args=(job, folder, work), name=kind, daemon=True).start()
+            return job
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
@@ -130,6 +138,11 @@ class Jobs:
         else:
             job.error = unpack(told.get("error"))
         return job
+
+    def kept(self, owner: str, kind: str) -> list[dict[str, Any]]:
+        """An owner's jobs of a kind that are still on disk, newest first: [{job_id, created, ...}] with what is known about each."""
+        found = [read_json(folder / "manifest.json", {}) for folder in self.workspace.list("jobs", owner)]
+        return [{"job_id": one["id"], "created": one["created"], **one.get("about", {})} for one in found if one.get("kind") == kind]
 
     def stop(self, owner: str, job_id: str) -> Job:
         """Ask a job to end at its next step; what it has done stays."""

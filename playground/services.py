@@ -6,60 +6,62 @@ Opening costs no heavy import. Knows no Gradio, no language and no session.
 from __future__ import annotations
 
 import contextlib
+import logging
 import random
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from statistics import median
 from typing import Any
 
+from playground.asking import Asking, put
 from playground.data.doctor import Finding
 from playground.data.hub import STOPPED, HubDatasets
-from playground.data.mapping import Mapped, Splits, ask
-from playground.data.measures import histogram, middle_words
+from playground.data.mapping import Splits, taken_apart
 from playground.data.store import DatasetStore
-from playground.errors import MappingError, NotFound, PlaygroundError, PromptError, Sentence, SettingsError, WrongState
-from playground.inference.generate import GenerationSettings
-from playground.inference.host import Host, Pane
+from playground.errors import InputError, MappingError, NotFound, PlaygroundError, WrongState
+from playground.inference.host import Host
+from playground.inference.server import PREFIX, Address, Server
 from playground.jobs import Job, Jobs, follow
-from playground.messages import Conversation, Message, conversation
 from playground.models import template
-from playground.models.catalog import AdapterRef, Catalog, ModelRef
+from playground.models.catalog import Catalog
+from playground.rag.chunks import Size
 from playground.rag.store import Collections
+from playground.reading import Reading, lengths_of, mapping_report, read
 from playground.settings import Settings
 from playground.system import machine
+from playground.training import surroundings
+from playground.training.ahead.estimate import Estimate
+from playground.training.ahead.forecast import Forecasts, free_memory_mb
+from playground.training.ahead.rehearse import Rehearsals
+from playground.training.brought.bringing import Bringing
 from playground.training.config import PRESETS
-from playground.training.examples import questions
+from playground.training.examples import Question, questions
+from playground.training.plan import Plan
+from playground.training.presets import Planner, filled
+from playground.training.recipes import RECIPES
 from playground.training.record import Run
+from playground.training.room import needed_mb
 from playground.training.runs import Runs
+from playground.votes.store import Votes
 from playground.workspace import Workspace, read_json
 
+log = logging.getLogger(__name__)
 STARTER = "starter"
 SAMPLE_QUESTIONS = "harbour_cafe_questions.json"
-NOT_HERE = "What {name} reads cannot be shown here, because its tokenizer cannot be had. The starter's is used in its place."
-SLOT = "\0"  # stands for the question where an instruction is taken apart; no table holds it
-ANSWER_TOKENS = 80  # of a model that phrases what documents say
+PAGE_SECONDS = 1.5  # for which a page waits for a server's list of models
 LOOKED = 500  # unseen rows among which examples for Chat are drawn
-TOKEN_SAMPLE = 2_000  # examples whose length is measured for the token report
 
 
 _machine = cache(machine)
+Given = dict[str, Any] | None  # settings of a run
 
 
-@dataclass(frozen=True)
-class Reading:
-    """One example as the model will read it: `pieces` are (text, trained), `texts` the same token by token, `tokens` counts them all,
-    `cut` those that did not fit; it is `number` of `count` examples to learn from, from 0."""
-
-    pieces: list[tuple[str, bool]]
-    texts: list[tuple[list[str], bool]]
-    tokens: int
-    cut: int
-    number: int = 0
-    count: int = 0
+def give_way(host: Host, forecasts: Forecasts, folder: Path) -> None:
+    """Let the models go that Chat keeps and nobody is asking, where a run that is about to start would not fit beside them."""
+    if host.idle() and (_machine()["gpu"] is not None or free_memory_mb() < needed_mb(forecasts, folder)):
+        host.release_idle()
 
 
 @dataclass
@@ -75,21 +77,41 @@ class Services:
     jobs: Jobs
     collections: Collections
     hub_datasets: HubDatasets
+    forecasts: Forecasts
+    rehearsals: Rehearsals
+    bringing: Bringing
+    asking: Asking
+    votes: Votes
+    server: Server | None  # that the host has named
 
     @classmethod
     def make(cls, settings: Settings) -> Services:
         workspace, catalog = Workspace(settings.home), Catalog(settings)
-        jobs, datasets = Jobs(workspace), DatasetStore(workspace, settings)
+        jobs, datasets, forecasts = Jobs(workspace), DatasetStore(workspace, settings), Forecasts(workspace)
+        host = Host(catalog)
+        runs = Runs(
+            workspace, catalog, limits=settings.limits, secret=catalog.tokens.key, warm=settings.warm,
+            make_room=lambda folder: give_way(host, forecasts, folder),
+        )  # fmt: skip
+        datasets.came_in = runs.expect
+        collections = Collections(workspace, settings, jobs)
+        server = Server(Address(settings.server_url, settings.server_key, settings.server_model)) if settings.server_url else None
         return cls(
             settings=settings,
             workspace=workspace,
             catalog=catalog,
             datasets=datasets,
-            runs=Runs(workspace, catalog, limits=settings.limits),
-            host=Host(catalog),
+            runs=runs,
+            host=host,
             jobs=jobs,
-            collections=Collections(workspace, settings, jobs),
+            collections=collections,
             hub_datasets=HubDatasets(datasets, jobs),
+            forecasts=forecasts,
+            rehearsals=Rehearsals(workspace, jobs, forecasts),
+            bringing=Bringing(workspace, catalog, settings),
+            asking=Asking(settings.limits, catalog, runs, host, collections, server),
+            votes=Votes(workspace),
+            server=server,
         )
 
     def open(self) -> None:
@@ -135,58 +157,8 @@ class Services:
     def map_dataset(self, owner: str, dataset_id: str, settings: dict[str, Any] | None = None, *, model: str = STARTER) -> dict[str, Any]:
         """Choose task and columns, and report what the model will read: see `/map_dataset` in the programming interface."""
         mapped = self.datasets.map(owner, dataset_id, settings or {})
-        return self._mapping_report(mapped, model)
-
-    def _reader(self, model: str) -> tuple[ModelRef, Any, list[Sentence]]:
-        """(who reads, its tokenizer, what to know): the model, or where its tokenizer cannot be had the starter in its place."""
-        try:
-            ref = self.catalog.resolve(model)
-            return ref, template.load_tokenizer(ref), []
-        except PlaygroundError:
-            if model == STARTER:
-                raise
-        ref = self.catalog.resolve(STARTER)
-        return ref, template.load_tokenizer(ref), [Sentence(NOT_HERE, name=model[:200])]
-
-    def _mapping_report(self, mapped: Mapped, model: str) -> dict[str, Any]:
-        ref, tokenizer, told = self._reader(model)
-        train = mapped.conversations.train
-        sample = train[:: max(1, len(train) // TOKEN_SAMPLE)][:TOKEN_SAMPLE]
-        lengths = sorted(len(one.ids) + one.cut for one in template.encode_many(tokenizer, sample, ref.window))
-        over = sum(length > ref.window for length in lengths)
-        first = self._reading(train[0], model)
-        every = [one for part in ("train", "validation", "test") for one in getattr(mapped.conversations, part)]
-        said = Counter(one.completion[-1].content for one in every if one.completion) if mapped.task == "classification" else Counter()
-        return {
-            "task": mapped.task,
-            "columns": mapped.columns,
-            "instruction": mapped.instruction,
-            "system": mapped.system,
-            "label_names": mapped.label_names,
-            "split": mapped.split,
-            "seed": mapped.seed,
-            "guessed": list(mapped.guessed),
-            "few_shot": mapped.few_shot,
-            "rows": dict(mapped.rows),
-            "dropped": dict(mapped.dropped),
-            "warnings": [*mapped.warnings, *told],
-            "example": {"pieces": [[text, trained] for text, trained in first.pieces], "tokens": first.tokens, "cut": first.cut},
-            "tokens": {
-                "median": int(median(lengths)),
-                "p95": lengths[min(len(lengths) - 1, int(len(lengths) * 0.95))],
-                "max": lengths[-1],
-                "over_limit": round(over * len(train) / len(sample)),
-                "window": ref.window,
-                "model": ref.id,
-                "measured_rows": len(sample),
-                "histogram": histogram(lengths, ref.window),
-            },
-            "labels": dict(said.most_common()),
-            "words": {
-                "prompt": middle_words(one.prompt for one in sample),
-                "answer": middle_words(one.completion for one in sample),
-            },
-        }
+        with self.catalog.tokens.acting(owner):
+            return mapping_report(self.catalog, mapped, model)
 
     def read_example(self, owner: str, dataset_id: str, number: int, *, model: str = STARTER) -> Reading:
         """Example `number` of the training part (counted from 0, going round), exactly as the model will read it."""
@@ -194,29 +166,18 @@ class Services:
         if not train:
             raise MappingError("There is no example to learn from. Choose other columns.")
         number %= len(train)
-        return replace(self._reading(train[number], model), number=number, count=len(train))
-
-    def _reading(self, example: Conversation, model: str) -> Reading:
-        ref, tokenizer, _ = self._reader(model)
-        encoded = template.encode(tokenizer, example, ref.window)
-        return Reading(template.pieces(tokenizer, encoded), template.tokens(tokenizer, encoded), len(encoded.ids), encoded.cut)
+        with self.catalog.tokens.acting(owner):
+            return replace(read(self.catalog, train[number], model), number=number, count=len(train))
 
     def check_dataset(self, owner: str, dataset_id: str, *, model: str = STARTER) -> list[Finding]:
         """What is wrong with a dataset, worst first; lengths are counted in the tokens of a model."""
-        return self.datasets.check(owner, dataset_id, *self._lengths(model), reader=model)
+        with self.catalog.tokens.acting(owner):
+            return self.datasets.check(owner, dataset_id, *lengths_of(self.catalog, model), reader=model)
 
     def fix_dataset(self, owner: str, dataset_id: str, ids: Sequence[str], *, model: str = STARTER, keep: bool = True) -> dict[str, Any]:
         """Carry out fixes of findings as a new version, or without `keep` only tell what they would do: see `DatasetStore.fix`."""
-        return self.datasets.fix(owner, dataset_id, ids, *self._lengths(model), keep=keep)
-
-    def _lengths(self, model: str) -> tuple[Callable[[list[str]], list[int]], int]:
-        """(tokens of texts, tokens that fit) for a model."""
-        ref, tokenizer, _ = self._reader(model)
-
-        def lengths(texts: list[str]) -> list[int]:
-            return [len(ids) for ids in tokenizer(texts, add_special_tokens=False).input_ids] if texts else []
-
-        return lengths, ref.window
+        with self.catalog.tokens.acting(owner):
+            return self.datasets.fix(owner, dataset_id, ids, *lengths_of(self.catalog, model), keep=keep)
 
     def import_hub_dataset(self, owner: str, id: str, split: str | None = None, config: str | None = None) -> Iterator[Job]:
         """Bring a split of a dataset of the Hub in and follow the job. Whoever stops listening does not stop it."""
@@ -236,114 +197,86 @@ class Services:
 
     # dataset -> run
 
-    def start_run(self, owner: str, dataset_id: str, settings: dict[str, Any] | None = None, *, preset: str | None = None) -> str:
-        """Put a run in line that learns from a dataset as it is mapped now; gives its id. `preset` fills in what was not given."""
+    def start_run(
+        self, owner: str, dataset_id: str, settings: Given = None, *, preset: str | None = None, start_from: str | None = None
+    ) -> str:
+        """Put a run in line that learns from a dataset as it is mapped now; gives its id. `preset` fills in what was not given.
+
+        With `start_from`, the id of an earlier run, it goes on from what that one learned.
+        """
         info = self.datasets.info(owner, dataset_id)
         splits = self.datasets.splits(owner, dataset_id)
         given = {} if settings is None else settings
-        if preset:
-            given = {**self._preset(preset, given, splits), **given}
-        return self.runs.start(owner, dataset_id=dataset_id, dataset_name=info["name"], splits=splits, settings=given)
+        with self.catalog.tokens.acting(owner):
+            given = filled(preset, given, splits, self._plans(owner, start_from))
+            return self.runs.start(
+                owner,
+                dataset_id=dataset_id,
+                dataset_name=info["name"],
+                splits=splits,
+                settings=given,
+                put=lambda text: put(text, splits),
+                start_from=start_from,
+            )
 
-    def _preset(self, name: str, given: dict[str, Any], splits: Splits) -> dict[str, Any]:
-        """A preset as far as it suits: no early stopping with nothing to check on, and never longer than without the preset's limit."""
-        values = {key: value for key, value in PRESETS[name].items() if key not in given}
-        if not splits.validation:
-            values.pop("early_stopping_patience", None)
-        if "max_steps" in values:
-            values["max_steps"] = min(values["max_steps"], self.runs.plan(splits, given).steps)
-        if "num_train_epochs" in given:
-            values.pop("max_steps", None)
-        return values
+    def recipes(self, owner: str, dataset_id: str, only: str | None = None, model: str | None = None) -> list[dict[str, Any]]:
+        """The settings of published studies as they can be had here: see `/list_recipes`.
 
-    # run -> answers
-
-    def compare(
-        self, owner: str, prompt: str | list[dict[str, str]], run_id: str, settings: dict[str, Any] | None = None
-    ) -> Iterator[dict[str, dict[str, Any]]]:
-        """Answer one prompt by the base and by a run, side by side: see `/compare` in the programming interface.
-
-        Raises:
-            PromptError: an empty or far too long prompt, or messages of a wrong shape.
-            SettingsError: unknown settings or values out of range.
+        `only` looks at one of them; `model` is taught in place of the studies' own.
         """
-        options = dict(settings or {})
-        own = {key: options.pop(key) for key in ("system", "use_template") if key in options}
-        if not isinstance(own.get("system", ""), str) or not isinstance(own.get("use_template", True), bool):
-            raise SettingsError("The setting system is a text and use_template is true or false.")
-        generation = GenerationSettings.from_dict(options, self.settings.limits, also=("system", "use_template"))
-        adapter = self.runs.adapter(owner, run_id)
-        question = self._question(prompt, adapter, **own)
-        ref = adapter.model
-        panes = [Pane("base", ref, adapter.quantised, None, question), Pane("tuned", ref, adapter.quantised, adapter, question)]
-        for states in self.host.stream(panes, generation):
-            yield {key: {**vars(state), "model": ref.id, "quantised": adapter.quantised} for key, state in states.items()}
+        splits = self.datasets.splits(owner, dataset_id)
+        with self.catalog.tokens.acting(owner):
+            return [
+                surroundings.told(one, splits, self.catalog, owner, self.hardware(), model) for one in RECIPES if only in (None, one.id)
+            ]
 
-    def _question(
-        self, prompt: str | list[dict[str, str]], adapter: AdapterRef, system: str | None = None, use_template: bool = True
-    ) -> Conversation:
-        """What both panes read: a bare question is put as the run was taught to expect it.
+    def estimate_run(
+        self, owner: str, dataset_id: str, settings: Given = None, *, preset: str | None = None, start_from: str | None = None
+    ) -> Estimate:
+        """What a run would need, before it begins: see `/estimate_run` in the programming interface."""
+        return self.forecasts.estimate(*self._planned(owner, dataset_id, settings, start_from, preset)[0])
 
-        A run that learnt texts is given the beginning of one, to go on with: it knows no turns, and so no system prompt either.
-        """
-        if isinstance(prompt, str):
-            if not prompt.strip():
-                raise PromptError("There is no question yet. Write one, then send it.")
-            if len(prompt) > self.settings.limits.prompt_characters:
-                raise PromptError(
-                    "The question has {n:,} characters; at most {limit:,} can be read. Shorten it.",
-                    n=len(prompt),
-                    limit=self.settings.limits.prompt_characters,
-                )
-            if not use_template:
-                return conversation(prompt, system=system or "")
-            if adapter.task == "completion":
-                return Conversation((Message("text", prompt),))
-            opening = adapter.system if system is None else system
-            return conversation(ask(adapter.instruction, prompt), system=opening, earlier=adapter.shots)
-        try:
-            turns = tuple(Message(turn["role"], turn["content"]) for turn in prompt)  # type: ignore[arg-type]
-        except (TypeError, KeyError) as error:
-            raise PromptError("A conversation is a list of messages, each with a role and a content.") from error
-        known = ("text",) if len(turns) == 1 and turns[0].role == "text" else ("system", "user", "assistant")
-        if not turns or any(t.role not in known or not isinstance(t.content, str) for t in turns):
-            raise PromptError("A conversation is a list of messages whose roles are system, user or assistant.")
-        if sum(len(t.content) for t in turns) > self.settings.limits.prompt_characters:
-            raise PromptError("The conversation is too long. Start a new one.")
-        return Conversation(((Message("system", system),) if system and known != ("text",) else ()) + turns)
+    def estimate_presets(
+        self, owner: str, dataset_id: str, settings: dict[str, Any], *, start_from: str | None = None
+    ) -> dict[str, Estimate]:
+        """`estimate_run` for each preset, by name."""
+        planned = self._planned(owner, dataset_id, settings, start_from, *PRESETS)
+        return {name: self.forecasts.estimate(*one) for name, one in zip(PRESETS, planned, strict=True)}
+
+    def rehearse_run(
+        self, owner: str, dataset_id: str, settings: Given = None, *, preset: str | None = None, start_from: str | None = None
+    ) -> Job:
+        """Begin to try three steps of a run: see `/rehearse_run`; `rehearsals.result` waits for them."""
+        return self.rehearsals.start(owner, *self._planned(owner, dataset_id, settings, start_from, preset)[0])
+
+    def _planned(
+        self, owner: str, dataset_id: str, settings: Given, start_from: str | None, *presets: str | None
+    ) -> list[tuple[Plan, Splits]]:
+        splits, given = self.datasets.splits(owner, dataset_id), {} if settings is None else settings
+        plan = self._plans(owner, start_from)
+        with self.catalog.tokens.acting(owner):
+            return [(plan(splits, filled(preset, given, splits, plan)), splits) for preset in presets]
+
+    def _plans(self, owner: str, start_from: str | None) -> Planner:
+        """How a run is planned that goes on from an earlier one, where there is one."""
+        if start_from is None:
+            return self.runs.plan
+        return lambda splits, settings: self.runs.plan(splits, self.runs.going_on(owner, start_from, settings))
 
     # documents -> answers
 
     def index_documents(
-        self, owner: str, files: Sequence[tuple[Path, str]], collection: str | None = None, embedder: str | None = None
+        self,
+        owner: str,
+        files: Sequence[tuple[Path, str]],
+        collection: str | None = None,
+        embedder: str | None = None,
+        passwords: Mapping[str, str] | None = None,
+        size: Size | None = None,
     ) -> Iterator[Job]:
         """Index (path, name) files and follow the job: see `/index_documents`. Whoever stops listening does not stop the job."""
-        job, _ = self.collections.add(owner, files, collection, embedder)
+        job, _ = self.collections.add(owner, files, collection, embedder, passwords, size)
         yield from follow(job)
-
-    def answer_documents(
-        self, owner: str, question: str, collection: str, run_id: str | None = None, settings: dict[str, Any] | None = None
-    ) -> Iterator[dict[str, Any]]:
-        """Answer from a collection, by the base model or a run: see `/ask` in the programming interface.
-
-        Raises:
-            PromptError: no question, or no document; NotFound: no such collection or run; SettingsError: unknown settings.
-        """
-        options = dict(settings or {})
-        mode = options.pop("mode", "hybrid")
-        if "max_new_tokens" not in options:
-            options["max_new_tokens"] = ANSWER_TOKENS
-        generation = GenerationSettings.from_dict(options, self.settings.limits, also=("mode",))
-        adapter = self.runs.adapter(owner, run_id) if run_id else None
-        ref = adapter.model if adapter else self.catalog.resolve(STARTER)
-        quantised = adapter.quantised if adapter else False
-
-        def generate(prompt: str) -> Iterator[dict[str, Any]]:
-            asked = conversation(prompt, system=adapter.system if adapter else "")
-            for states in self.host.stream([Pane("answer", ref, quantised, adapter, asked)], generation):
-                yield {**vars(states["answer"]), "model": ref.id}
-
-        yield from self.collections.ask(owner, question, collection, generate, small=ref.id == STARTER, mode=mode)
 
     def document_examples(self, owner: str, collection: str, language: str, limit: int = 4) -> list[str]:
         """Questions to try on a collection: those of the sample document, where it is in there, in the visitor's language."""
@@ -354,10 +287,40 @@ class Services:
         pairs = told["answerable"] + told["unanswerable"]
         return [one["question"] for one in pairs if one.get("show") and one["language"] == language][:limit]
 
+    def sample_questions(self, owner: str, collection: str) -> list[dict[str, Any]]:
+        """The sample document's questions with expected answers and pages: [{question, answer, document, page}].
+
+        Raises:
+            InputError: it is not in this collection.
+        """
+        told = read_json(self.settings.assets / "samples" / SAMPLE_QUESTIONS, {})
+        name = told.get("document", "")
+        if name not in {one["name"] for one in self.collections.documents(owner, collection)}:
+            raise InputError(
+                "The sample's questions are about {name}, which is not in this collection. Use questions of your own.", name=name
+            )
+        found = [
+            {"question": one["question"], "answer": one["answer"], "document": name, "page": one["page"]} for one in told["answerable"]
+        ]
+        return [*found, *({"question": one["question"], "answer": ""} for one in told["unanswerable"])]
+
     def warm(self, owner: str, run_id: str) -> None:
         """Begin to load the base of a run in the background, so that the first answer comes sooner."""
         adapter = self.runs.adapter(owner, run_id)
         self.host.warm(adapter.model, adapter.quantised)
+
+    def weights(self, owner: str, run_ids: Sequence[str]) -> list[tuple[str, int, int]]:
+        """(name, MB that it needs, MB that are free) of the runs that trained a whole model which is not in memory yet."""
+        adapters = [self.runs.adapter(owner, one) for one in run_ids if not one.startswith(PREFIX)]
+        return [(one.name, *weight) for one in adapters if (weight := self.host.weight(one))]
+
+    def server_models(self) -> list[str]:
+        """The models of the host's server, each under the name by which it is asked; none where there is no server, or it is away."""
+        try:
+            return [PREFIX + name for name in self.server.models(PAGE_SECONDS)] if self.server else []
+        except PlaygroundError as error:
+            log.info("the server's models are not listed: %s", error)
+            return []
 
     def model_name(self, run: Run | None = None) -> str:
         """The name of a run's model, or of the one that a new run will take."""
@@ -366,7 +329,20 @@ class Services:
         return one.name if one else wanted
 
     def examples(self, owner: str, run_id: str, limit: int = 6) -> list[tuple[str, str]]:
-        """(question, right answer) pairs that this run never saw, without the instruction that it was taught with.
+        """(question, right answer) pairs of `unseen`."""
+        return [(question, answer) for question, answer, _ in self.filled_examples(owner, run_id, limit)]
+
+    def filled_examples(self, owner: str, run_id: str, limit: int) -> list[tuple[str, str, dict[str, str]]]:
+        """The same, with what stands in the slots of the instruction beside each."""
+        adapter = self.runs.adapter(owner, run_id)
+        found = self.unseen(owner, run_id, limit)
+        apart = [
+            taken_apart(adapter.instruction, adapter.slots, one.asked.prompt[-1].content)[1] if one.asked.prompt else {} for one in found
+        ]
+        return [(one.shown, one.answer, slots) for one, slots in zip(found, apart, strict=True)]
+
+    def unseen(self, owner: str, run_id: str, limit: int) -> list[Question]:
+        """Examples that this run never saw, as questions; what is shown of them lacks the instruction that it was taught with.
 
         Of a conversation it is the last question, of a text how its first words go on.
 
@@ -374,11 +350,18 @@ class Services:
             NotFound: no such run.
         """
         folder = self.workspace.find("runs", run_id, owner)
-        before, _, after = ask(self.runs.adapter(owner, run_id).instruction, SLOT).partition(SLOT)
         unseen = [part for part in ("test", "validation") if (folder / "data" / f"{part}.jsonl").stat().st_size]
-        found = questions(folder / "data" / f"{unseen[0]}.jsonl", LOOKED) if unseen else []
-        found = random.Random(0).sample(found, min(limit, len(found)))  # the first rows of a sorted table are all alike
-        return [(one.shown.removeprefix(before).removesuffix(after), one.answer) for one in found]
+        found = self._questions(owner, run_id, unseen[0], max(LOOKED, limit)) if unseen else []
+        return random.Random(0).sample(found, min(limit, len(found)))  # the first rows of a sorted table are all alike
+
+    def learnt(self, owner: str, run_id: str, limit: int = LOOKED) -> list[Question]:
+        """As `unseen`, the first examples that this run learnt from."""
+        return self._questions(owner, run_id, "train", limit)
+
+    def _questions(self, owner: str, run_id: str, part: str, limit: int) -> list[Question]:
+        folder, adapter = self.workspace.find("runs", run_id, owner), self.runs.adapter(owner, run_id)
+        found = questions(folder / "data" / f"{part}.jsonl", limit)
+        return [replace(one, shown=taken_apart(adapter.instruction, adapter.slots, one.shown)[0]) for one in found]
 
     def newest(self, owner: str) -> tuple[str | None, str | None]:
         """(dataset id, run id) that a page opens with: what this owner worked on last."""

@@ -8,6 +8,8 @@ start clears away. The identity file names the owner, and every lookup asks for 
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
 import re
@@ -28,6 +30,7 @@ IDENTITY: dict[Kind, str] = {
     "evaluations": "config.json",
     "jobs": "manifest.json",
 }
+COPY = "config.copy.json"  # of a run's identity, which is never changed; what it learned is worth nothing without
 SINGULAR: dict[Kind, str] = {
     "datasets": "dataset",
     "runs": "run",
@@ -86,7 +89,10 @@ class Workspace:
 
     def publish(self, folder: Path, *, owner: str, **identity: Any) -> None:
         """Write a draft's identity file: from now on it can be found by its owner."""
-        write_json(folder / IDENTITY[folder.parent.name], {"id": folder.name, "owner": owner, "created": time.time(), **identity})  # type: ignore[index]
+        told = {"id": folder.name, "owner": owner, "created": time.time(), **identity}
+        if folder.parent.name == "runs":
+            write_json(folder / COPY, told)
+        write_json(folder / IDENTITY[folder.parent.name], told)  # type: ignore[index]
 
     def find(self, kind: Kind, id: str, owner: str) -> Path:
         """The folder of an owner's item.
@@ -115,16 +121,28 @@ class Workspace:
         shutil.rmtree(folder, ignore_errors=True)
 
     def _identity(self, folder: Path) -> dict[str, Any]:
-        identity = read_json(folder / IDENTITY[folder.parent.name], {})  # type: ignore[index]
-        return identity if isinstance(identity, dict) and {"owner", "created"} <= identity.keys() else {}
+        path = folder / IDENTITY[folder.parent.name]  # type: ignore[index]
+        identity = read_twice(path)
+        if {"owner", "created"} <= identity.keys():
+            return identity
+        if folder.parent.name == "runs":  # days of work must not vanish without a word; who reads the folder says what is lost
+            with contextlib.suppress(OSError):
+                return {"owner": PERSONAL, "created": path.stat().st_mtime}
+        return {}
 
     def _clear_drafts(self) -> None:
         """What an app that was killed left half-made, if it is old enough that no worker can still be at it."""
         for kind in IDENTITY:
             for folder in (self.home / kind).iterdir():
                 old = time.time() - folder.stat().st_mtime > DRAFT_HOURS * 3600
-                if old and folder.is_dir() and ID.fullmatch(folder.name) and not self._identity(folder):
+                if old and folder.is_dir() and ID.fullmatch(folder.name) and not (folder / IDENTITY[kind]).exists():
                     shutil.rmtree(folder, ignore_errors=True)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -144,6 +162,14 @@ def write_bytes(path: Path, content: bytes) -> None:
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
+
+
+def read_twice(path: Path) -> dict[str, Any]:
+    """The identity in a file, or in its copy where the file is there but damaged."""
+    found = read_json(path)
+    if not isinstance(found, dict) and path.exists():
+        found = read_json(path.with_name(COPY))
+    return found if isinstance(found, dict) else {}
 
 
 def read_json(path: Path, default: Any = None) -> Any:

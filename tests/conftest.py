@@ -1,5 +1,6 @@
 """Fixtures that every kind of test shares."""
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,14 @@ from playground.workspace import Workspace
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED = PROJECT.parent / "shared" / "data"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Test processes hand on their reports as UTF-8, which half of a surrogate pair in a test's log is not."""
+    report = yield
+    report.sections = [(title, text.encode("utf-8", "backslashreplace").decode()) for title, text in report.sections]
+    return report
 
 
 @pytest.fixture

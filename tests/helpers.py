@@ -60,6 +60,26 @@ def make_tiny_model(
     return folder
 
 
+def make_tiny_t5(folder: Path, *, seed: int = 0, spread: float = 1.0) -> Path:
+    """Write a random T5 of two layers with the same tokenizer, without a chat template, into `folder`; returns `folder`."""
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    tokenizer = make_tokenizer(chat_template=None)
+    config = T5Config(
+        vocab_size=512, d_model=64, d_kv=32, d_ff=128, num_layers=2, num_heads=2, n_positions=256, initializer_factor=spread,
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, decoder_start_token_id=tokenizer.pad_token_id,
+        dropout_rate=0.0,
+    )  # fmt: skip
+    state = torch.random.get_rng_state()
+    torch.manual_seed(seed)
+    model = T5ForConditionalGeneration(config)
+    torch.random.set_rng_state(state)
+    model.save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 def make_tokenizer(vocab: int = 512, chat_template: str | None = CHATML):  # type: ignore[no-untyped-def]
     """A byte-level BPE tokenizer with the starter's special tokens; every text survives a round trip."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -100,7 +120,9 @@ def make_adapter(model: Path, folder: Path, *, method: str = "lora", strength: f
     if method == "ia3":
         config = IA3Config(task_type="CAUSAL_LM", target_modules=["k_proj", "v_proj", "down_proj"], feedforward_modules=["down_proj"])
     else:
-        config = LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "down_proj"], **options)  # type: ignore[arg-type]
+        config = LoraConfig(
+            **{"task_type": "CAUSAL_LM", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj", "down_proj"]} | options
+        )  # type: ignore[arg-type]
     peft = get_peft_model(base, config)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -94,7 +94,10 @@ def _rows(text: str, dialect: Dialect, repaired: list[int], first_line: int) -> 
         except csv.Error:
             if len(taken) > 1 and not waiting and source.tell() == len(text) and _broken_off(taken, dialect, width):
                 repaired.append(line_number)
-                yield next(dialect.reader(iter(taken), strict=False))
+                whole = (
+                    line.rstrip("\r\n").replace("\r", " ") + "\n" for line in taken
+                )  # the reader refuses a lone return, even leniently
+                yield next(dialect.reader(whole, strict=False))
                 return
             waiting.extendleft(reversed(taken[1:]))
             del taken[1:]

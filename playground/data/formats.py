@@ -54,19 +54,28 @@ def read_table(path: Path, name: str, options: dict[str, Any] | None = None, lim
         raise FileUnreadable("The file {name} is empty: there is not one row with something in it. Choose another file.", name=name)
     if table.frame.height > limits.rows:
         raise workbooks.too_many_rows(name, table.frame.height, limits.rows)
-    for column in table.frame.iter_columns():
+    check_cells(table.frame, name, limits)
+    if table.frame.width == 1 and seen.chat_format is None and table.read_as["format"] not in ("text", "markdown"):
+        message = "There is only one column, {column}. To learn answers, a table needs a second one with them."
+        table.warnings.append(Sentence(message, column=table.frame.columns[0]))
+    return table
+
+
+def check_cells(frame: pl.DataFrame, name: str, limits: Limits, before: int = 0) -> None:
+    """Refuse cells that are too long; `before` rows of the same table came earlier.
+
+    Raises:
+        FileUnreadable: with the place of the longest cell in the first such column.
+    """
+    for column in frame.iter_columns():
         lengths = column.str.len_chars() if column.dtype == pl.String else None
         longest = lengths.max() if lengths is not None else 0
         if lengths is not None and isinstance(longest, int) and longest > limits.cell_characters:
             message = (
                 "The cell of row {row} in the column {column} of {name} has {count:,} characters; {most:,} is the most that can be read."
             )
-            row = (lengths.arg_max() or 0) + 1
+            row = before + (lengths.arg_max() or 0) + 1
             raise FileUnreadable(message, row=row, column=column.name, name=name, count=longest, most=limits.cell_characters)
-    if table.frame.width == 1 and seen.chat_format is None and table.read_as["format"] not in ("text", "markdown"):
-        message = "There is only one column, {column}. To learn answers, a table needs a second one with them."
-        table.warnings.append(Sentence(message, column=table.frame.columns[0]))
-    return table
 
 
 def check_options(options: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ instead. A chat that asks a tuned model must do the same (`ask`).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -35,7 +36,8 @@ class Splits:
     """Examples to learn from, to judge by while learning, and to judge by afterwards.
 
     `instruction` is what stands around a bare prompt (see `ask`), `labels` are the answers of a classification, and `shots` are the turns
-    that stand between the system prompt and every question, as examples of what is wanted (see `messages.conversation`).
+    that stand between the system prompt and every question, as examples of what is wanted (see `messages.conversation`). `slots` are the
+    columns that stand in the instruction, in their order there.
     """
 
     train: list[Conversation]
@@ -46,6 +48,7 @@ class Splits:
     task: str = "instruction"
     labels: list[str] = field(default_factory=list)
     shots: tuple[Message, ...] = ()
+    slots: tuple[str, ...] = ()
 
 
 @dataclass
@@ -71,11 +74,38 @@ class Mapped:
         return {key: getattr(self, key) for key in KEYS}
 
 
-def ask(instruction: str, text: str) -> str:
-    """A prompt as a model that learnt with `instruction` expects it."""
+def ask(instruction: str, text: str, slots: Mapping[str, str] | None = None) -> str:
+    """A prompt as a model that learnt with `instruction` expects it.
+
+    One pass over the instruction, so that braces in the text and in what fills the slots stay what they are.
+    """
     if not instruction:
         return text
-    return instruction.replace("{prompt}", text) if "{prompt}" in instruction else f"{instruction}\n\n{text}"
+    values = {**(slots or {}), "prompt": text}
+    filled = SLOT.sub(lambda slot: values.get(slot[1], slot[0]), instruction)
+    return filled if "{prompt}" in instruction else f"{filled}\n\n{text}"
+
+
+def taken_apart(instruction: str, slots: Sequence[str], asked: str) -> tuple[str, dict[str, str]]:
+    """The inverse of `ask`: what was asked as its text and what filled the slots; all of it as text where it is not of that form."""
+    form = instruction if "{prompt}" in instruction or not instruction else f"{instruction}\n\n{{prompt}}"
+    known, place, pattern = {"prompt", *slots}, 0, ""
+    names: list[str] = []
+    for slot in SLOT.finditer(form):
+        pattern += re.escape(form[place : slot.start()])
+        place = slot.end()
+        if slot[1] not in known:
+            pattern += re.escape(slot[0])
+        elif slot[1] in names:
+            pattern += f"(?P=s{names.index(slot[1])})"
+        else:
+            pattern += f"(?P<s{len(names)}>.*?)"
+            names.append(slot[1])
+    found = re.fullmatch(pattern + re.escape(form[place:]), asked, re.DOTALL) if names else None
+    if found is None:
+        return asked, {}
+    values = {name: found[f"s{number}"] for number, name in enumerate(names)}
+    return values.pop("prompt"), values
 
 
 def map_table(frame: pl.DataFrame, settings: dict[str, Any] | None = None) -> Mapped:
@@ -162,7 +192,9 @@ def _build(
         conversation(question, answer, system, earlier.before(key)) for key, question, answer in zip(keys, questions, said, strict=True)
     ]
     chosen = _parted(examples, parts, split, warnings)
-    splits = Splits(**chosen, instruction=instruction, system=system, task=task, labels=labels, shots=earlier.before(None))
+    splits = Splits(
+        **chosen, instruction=instruction, system=system, task=task, labels=labels, shots=earlier.before(None), slots=tuple(slots)
+    )
     rows = {part: len(its) for part, its in chosen.items()}
     return Mapped(task, dict(roles), instruction, system, names, split, seed, rows, dropped, guessed, splits, warnings, few_shot)
 
@@ -219,19 +251,13 @@ def _map_whole(frame: pl.DataFrame, task: str, column: str | None, settings: dic
 
 
 def _question(instruction: str, slots: dict[str, list[str]], row: int, text: str) -> str:
-    """The user's message of a row. One pass over the instruction, so that braces in the data stay what they are."""
-    if not slots:
-        return ask(instruction, text)
-
-    def cell(slot: re.Match[str]) -> str:
-        return text if slot[1] == "prompt" else slots[slot[1]][row] if slot[1] in slots else slot[0]
-
-    filled = SLOT.sub(cell, instruction)
-    return filled if "{prompt}" in instruction else f"{filled}\n\n{text}"
+    """The user's message of a row."""
+    return ask(instruction, text, {name: cells[row] for name, cells in slots.items()})
 
 
 def _slots(frame: pl.DataFrame, instruction: str) -> dict[str, list[str]]:
-    return {name: _cells(frame, name) for name in set(SLOT.findall(instruction)) if name in frame.columns and name != "prompt"}
+    names = dict.fromkeys(SLOT.findall(instruction))
+    return {name: _cells(frame, name) for name in names if name in frame.columns and name != "prompt"}
 
 
 def _cells(frame: pl.DataFrame, column: str, as_it_is: bool = False) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import builtins
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -44,13 +44,14 @@ class DatasetStore(Revisions):
         self.workspace = workspace
         self.settings = settings
         self.imports = Imports()
+        self.came_in: Callable[[], None] = lambda: None  # called when a person has brought a dataset
 
     def samples(self) -> builtins.list[dict[str, Any]]:
         """The datasets that come with the playground: [{name, kind, rows, description, example_prompts}]."""
         return [{**{key: sample.get(key) for key in SAMPLES_SEEN}, "rows": self._sample_rows(sample)} for sample in self._samples()]
 
-    def import_sample(self, owner: str, sample: str, options: dict[str, Any] | None = None) -> dict[str, Any]:
-        """As `import_file`, for a sample by its name; its own mapping comes with it.
+    def import_sample(self, owner: str, sample: str, options: dict[str, Any] | None = None, *, asked: bool = True) -> dict[str, Any]:
+        """As `import_file`, for a sample by its name; its own mapping comes with it. `asked`: a person wanted it.
 
         Raises:
             NotFound: there is no sample of this name.
@@ -62,7 +63,10 @@ class DatasetStore(Revisions):
                 "There is no sample called {sample}. The samples are: {known}.", sample=str(sample)[:NAME_CHARACTERS], known=known
             )
         path = self._sample_folder / found["file"]
-        return self._import(owner, path, found["name"], options, found.get("mapping"), file_name=path.name)
+        done = self._import(owner, path, found["name"], options, found.get("mapping"), file_name=path.name)
+        if asked:
+            self.came_in()
+        return done
 
     def import_file(
         self, owner: str, path: str | Path, name: str | None = None, options: dict[str, Any] | None = None, *, told: Told | None = None
@@ -78,7 +82,9 @@ class DatasetStore(Revisions):
             StorageFull: nothing half-written is kept.
         """
         path = Path(path)
-        return self._import(owner, path, clean_name(name or path.name), options, told=told)
+        done = self._import(owner, path, clean_name(name or path.name), options, told=told)
+        self.came_in()
+        return done
 
     def bring(self, owner: str, path: Path, name: str) -> Import:
         """As `import_file`, to be followed and stopped."""

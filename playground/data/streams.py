@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 
 from playground.data import archives, chats, decoding, delimited, quick, records, sniff, workbooks
-from playground.data.formats import check_options, read_table
+from playground.data.formats import check_cells, check_options, read_table
 from playground.data.grid import Grid, more_rows, read_grid
 from playground.data.large import ROWS, TableWriter
 from playground.data.table import BLANK, UNREADABLE
@@ -159,7 +159,7 @@ def _written(
             if wanted is None:
                 wanted = seen.chat_format or "none"
                 tally.add({}, seen.warnings)
-            _check_cells(seen.frame, writer.rows, name, limits)
+            check_cells(seen.frame, name, limits, before=writer.rows)
             if writer.rows + seen.frame.height > limits.rows:
                 raise workbooks.too_many_rows(name, writer.rows + seen.frame.height, limits.rows)
             writer.write(seen.frame)
@@ -167,18 +167,6 @@ def _written(
             raise FileUnreadable("The file {name} is empty: there is not one row with something in it. Choose another file.", name=name)
     read_as["chat_format"] = None if wanted == "none" else wanted
     return Streamed(writer, read_as, dict(tally.dropped), list(tally.warnings.values()))
-
-
-def _check_cells(frame: pl.DataFrame, before: int, name: str, limits: Limits) -> None:
-    for column in frame.iter_columns():
-        lengths = column.str.len_chars() if column.dtype == pl.String else None
-        longest = lengths.max() if lengths is not None else 0
-        if lengths is not None and isinstance(longest, int) and longest > limits.cell_characters:
-            message = (
-                "The cell of row {row} in the column {column} of {name} has {count:,} characters; {most:,} is the most that can be read."
-            )
-            row = before + (lengths.arg_max() or 0) + 1
-            raise FileUnreadable(message, row=row, column=column.name, name=name, count=longest, most=limits.cell_characters)
 
 
 def _ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:

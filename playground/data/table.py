@@ -19,7 +19,11 @@ from playground.errors import Sentence
 COLUMNS = 2_000
 BLANK, UNREADABLE, ABOVE_HEADER = Sentence("blank"), Sentence("unreadable"), Sentence("above the header")  # why rows are left out
 EXAMPLE_CHARACTERS = 200
-NOT_AVAILABLE = ("#n/a", "na", "n/a", "nan", "null", "none", "-nan", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!")
+ERROR_MARKS = (  # what a spreadsheet shows where a formula has no value, in English and in Portuguese
+    *("#n/a", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#spill!", "#calc!"),
+    *("#n/d", "#nulo!", "#valor!", "#nome?", "#núm!", "#despejar!"),
+)
+NOT_AVAILABLE = ("na", "n/a", "nan", "-nan", "null", "none", *ERROR_MARKS)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\ufeff]+")
 WHOLE = r"^-?(0|[1-9]\d{0,18})$"
 DECIMAL = r"^-?(0|[1-9]\d*)(\.\d+)?$"

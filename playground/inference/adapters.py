@@ -7,25 +7,27 @@ takes its turn. Does not know prompts or tokens.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
+import math
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from playground.errors import ModelUnavailable
+from playground.models import library
 from playground.models.catalog import AdapterRef
-from playground.workspace import read_json
+from playground.models.folder import tensor_shapes
+from playground.workspace import file_hash, read_json
 
 log = logging.getLogger(__name__)
+CHANGED = "The files of “{name}” are not the ones that its training saved, so they are not used. Train it again, or restore them."
 
 WEIGHTS = "adapter_model.safetensors"
+UNSEEN = "__unseen__"  # a row that no layer was told about yet
 BASE = "__base__"  # PEFT's name, in a mixed batch, for a row without an adapter
-MOST = 8
-CHUNK = 1024**2
+MOST_MB = 1024  # of 1024² bytes, that all adapters on one base may take; one that is larger by itself is alone there
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Loaded:
     name: str
     sha256: str
     mixable: bool
+    memory: int  # bytes
 
     def proof(self) -> dict[str, str]:
         """What stands under an answer: who wrote it."""
@@ -52,13 +55,19 @@ class Adapters:
         self._kind: str | None = None
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._seen: list[str] | None = None
+        self._mixture: Any = None  # made when first needed; False where the adapters do not allow it
 
     @property
     def loaded(self) -> list[Loaded]:
         return list(self._loaded.values())
 
+    @property
+    def memory(self) -> int:
+        """Bytes of all adapters on the model."""
+        return sum(one.memory for one in self._loaded.values())
+
     def put_on(self, ref: AdapterRef, keep: frozenset[str] = frozenset()) -> Loaded:
-        """Load an adapter, unless it is on already, and drop the one unused for longest when there are many.
+        """Load an adapter, unless it is on already, after dropping those unused for longest where it would not fit beside them.
 
         Args:
             keep: keys that are needed for the same batch and must stay.
@@ -66,7 +75,7 @@ class Adapters:
         Raises:
             ModelUnavailable: its files are missing, damaged, not those that the run saved, or made for another model.
         """
-        key = f"{ref.run_id}-{ref.sha256[:16]}"
+        key = _key(ref)
         if not (ref.path / WEIGHTS).is_file():
             self._take_off(key)
             raise ModelUnavailable(
@@ -77,35 +86,47 @@ class Adapters:
             return self._loaded[key]
         found = file_hash(ref.path / WEIGHTS)
         if found != ref.sha256:
-            raise ModelUnavailable(
-                "The files of “{name}” are not the ones that its training saved, so they are not used. Train it again, or restore them.",
-                name=ref.name,
-            )
-        config = read_json(ref.path / "adapter_config.json", {})
-        kind = str(config.get("peft_type", "")) if isinstance(config, dict) else ""
-        mixable = kind == "LORA" and not any(config.get(option) for option in ("use_dora", "alora_invocation_tokens", "lora_bias"))
+            raise ModelUnavailable(CHANGED, name=ref.name)
+        kind, mixable = self._kind_of(ref)
         if self._kind not in (None, kind):
             self._clear()  # PEFT keeps one kind of adapter on a model at a time
+        size = bytes_of(ref)
+        for old in list(self._loaded):
+            if self.memory + size > MOST_MB * 1024**2 and old not in keep:
+                self._take_off(old)
         self._attach(ref, key)
         self._kind = kind
-        self._loaded[key] = Loaded(key, ref.run_id, ref.name, found, mixable)
-        for old in list(self._loaded):
-            if len(self._loaded) > MOST and old != key and old not in keep:
-                self._take_off(old)
+        self._loaded[key] = Loaded(key, ref.run_id, ref.name, found, mixable, size)
         return self._loaded[key]
+
+    def mixable(self, ref: AdapterRef) -> bool:
+        """Whether an adapter can share a batch with the base and with others; it need not be on."""
+        known = self._loaded.get(_key(ref))
+        return known.mixable if known else self._kind_of(ref)[1]
+
+    def _kind_of(self, ref: AdapterRef) -> tuple[str, bool]:
+        """(PEFT's word for the kind of an adapter, whether it can share a batch), from its own record."""
+        config = read_json(ref.path / "adapter_config.json", {})
+        if not isinstance(config, dict):
+            return "", False
+        kind = str(config.get("peft_type", ""))
+        alone = bool(getattr(self._base.config, "is_encoder_decoder", False))
+        special = any(config.get(option) for option in ("use_dora", "alora_invocation_tokens", "lora_bias"))
+        return kind, kind == "LORA" and not alone and not special
 
     def _attach(self, ref: AdapterRef, key: str) -> None:
         from peft import PeftModel
         from safetensors import SafetensorError
 
         try:
-            with warnings.catch_warnings():
+            with library.LOADING, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 if self._peft is None:
                     self._peft = PeftModel.from_pretrained(self._base, str(ref.path), adapter_name=key, is_trainable=False)
                 else:
                     self._peft.load_adapter(str(ref.path), adapter_name=key, is_trainable=False)
             self._peft.eval()
+            self._mixture = None
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             log.warning("adapter %s could not be loaded", key, exc_info=True)
             self._clear()  # half an adapter may be on the model
@@ -120,13 +141,14 @@ class Adapters:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._peft.delete_adapter(key)
+        self._mixture = None
         del self._loaded[key]
 
     def _clear(self) -> None:
         """The base as it was, without any adapter."""
         if self._peft is not None:
             self._base = self._peft.unload()
-        self._peft, self._kind = None, None
+        self._peft, self._kind, self._mixture = None, None, None
         self._loaded.clear()
 
     @contextlib.contextmanager
@@ -140,6 +162,11 @@ class Adapters:
             yield self._base, {}
             return
         if self._kind == "LORA" and all(row is None or row.mixable for row in rows):
+            if mixture := self._mixed():
+                self._seen = [UNSEEN] * len(rows)
+                with mixture.active([row.key if row else BASE for row in rows], self._note) as model:
+                    yield model, {}
+                return
             with self._watched():
                 yield self._peft, {"adapter_names": [row.key if row else BASE for row in rows]}
         elif all(row is None for row in rows):
@@ -152,6 +179,34 @@ class Adapters:
             self._peft.set_adapter(key)
             with self._watched():
                 yield self._peft, {}
+
+    def _mixed(self) -> Any:
+        """The quick way to mixed batches (`mixture`), where all adapters on the model allow it."""
+        from playground.inference.mixture import Mixture
+
+        if self._mixture is None:
+            self._mixture = Mixture(self._peft) if Mixture.suits(self._peft) else False
+        return self._mixture or None
+
+    def partible(self, rows: Sequence[Loaded | None]) -> bool:
+        """Whether several threads may go through parts of such a batch at the same time."""
+        if self._peft is None:
+            return True
+        return self._kind == "LORA" and all(row is None or row.mixable for row in rows) and self._mixed() is not None
+
+    @contextlib.contextmanager
+    def part(self, start: int, size: int) -> Iterator[None]:
+        """This thread goes through so many rows of the batch that is `active`, from `start` on; others go through the others."""
+        if not self._mixture:
+            yield
+            return
+        with self._mixture.part(slice(start, start + size)):
+            yield
+
+    def _note(self, where: slice, names: Sequence[str]) -> None:
+        """What was applied to some rows of the batch."""
+        if self._seen is not None:
+            self._seen[where] = names
 
     @contextlib.contextmanager
     def _watched(self) -> Iterator[None]:
@@ -176,13 +231,36 @@ class Adapters:
         """Who wrote the row's last token: the adapter that the model applied to it, None for the base."""
         if self._seen is None or self._seen[row] == BASE:
             return None
+        if self._seen[row] == UNSEEN:
+            raise RuntimeError("nobody has seen who wrote this row")
         return self._loaded[self._seen[row]].proof()
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(CHUNK):
-            digest.update(block)
-    return digest.hexdigest()
+def bytes_of(ref: AdapterRef) -> int:
+    """What an adapter takes in memory, in 32 bits as PEFT holds it, told by the header of its file; 0 where that cannot be read."""
+    try:
+        return 4 * sum(math.prod(shape) for _, shape in tensor_shapes(ref.path / WEIGHTS))
+    except ModelUnavailable:
+        return 0
+
+
+def together(refs: Iterable[AdapterRef | None]) -> list[bool]:
+    """Which of these adapters can be on a model at the same time, in the order of asking; the first always can."""
+    room, known, found = MOST_MB * 1024**2, set[str](), []
+    for ref in refs:
+        size = 0 if ref is None or _key(ref) in known else bytes_of(ref)
+        fits = not known or size <= room
+        if fits and ref is not None and _key(ref) not in known:
+            known.add(_key(ref))
+            room -= size
+        found.append(fits)
+    return found
+
+
+def _key(ref: AdapterRef) -> str:
+    return f"{ref.run_id}-{ref.sha256[:16]}"
+
+
+def proof_of(ref: AdapterRef) -> dict[str, str]:
+    """What stands under an answer of a model that a run trained as a whole."""
+    return {"run_id": ref.run_id, "name": ref.name, "sha256": ref.sha256}

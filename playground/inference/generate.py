@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from playground.errors import Sentence, Sentences, SettingsError
@@ -106,6 +106,7 @@ class Answer:
     """One answer as it grows: give it tokens, read `text`.
 
     `finished` becomes "end" (the model ended its turn), "stop" (a stop text came up, and was cut off) or "length"; None until then.
+    Where no stop text is looked for, tokens become text only when somebody reads it: a class reads less often than the model writes.
     """
 
     def __init__(self, tokenizer: Any, ends: Iterable[int], stops: Sequence[str], room: int) -> None:
@@ -117,28 +118,45 @@ class Answer:
         self._whole = ""  # all that is decoded and will not change any more
         self._from = 0  # first token that is decoded again
         self._read = 0  # tokens whose text is in _whole
-        self.text = ""
+        self._fresh = True  # whether _text says all that is known
+        self._text = ""
         self.tokens = 0
         self.finished: str | None = None
+
+    @property
+    def text(self) -> str:
+        """All that is written so far, in whole characters and without what may become a stop text."""
+        if not self._fresh:
+            self._renew()
+        return self._text
 
     def push(self, id: int) -> None:
         """Take the next token; ignored once finished."""
         if self.finished:
             return
+        self._fresh = False
         if id in self._ends:
             self._finish("end")
             return
         self._ids.append(id)
         self.tokens += 1
-        self._decode(last=False)
-        if not self._stopped() and self.tokens >= self._room:
+        if self._stops:
+            self._renew()
+        if not self.finished and self.tokens >= self._room:
             self._finish("length")
 
     def _finish(self, why: str) -> None:
-        self.finished = why
-        self._decode(last=True)
-        if not self._stopped():
-            self.text = self._whole.lstrip()
+        self.finished, self._fresh = why, False
+        if self._stops:
+            self._renew()
+
+    def _renew(self) -> None:
+        """Make `text` of all tokens that there are."""
+        self._fresh = True
+        last = self.finished is not None
+        self._decode(last)
+        if not self._stopped() and last:
+            self._text = self._whole.lstrip()
 
     def _decode(self, last: bool) -> None:
         """Add what the newest tokens say, once it is whole; half a character waits for its other half."""
@@ -157,10 +175,10 @@ class Answer:
         """Cut at the first stop text; hold back an ending that may become one."""
         places = [place for stop in self._stops if (place := self._whole.find(stop)) >= 0]
         if places:
-            self.text, self.finished = self._whole[: min(places)].lstrip(), "stop"
+            self._text, self.finished = self._whole[: min(places)].lstrip(), "stop"
             return True
         held = max((_overlap(self._whole, stop) for stop in self._stops), default=0)
-        self.text = self._whole[: len(self._whole) - held].lstrip()
+        self._text = self._whole[: len(self._whole) - held].lstrip()
         return False
 
 
@@ -169,13 +187,34 @@ def _overlap(text: str, stop: str) -> int:
     return next((length for length in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:length])), 0)
 
 
-def choosers(settings: GenerationSettings, rows: int, padding: Sequence[int]) -> Any:
+def choosers(settings: Sequence[GenerationSettings], padding: Sequence[int]) -> Any:
     """What Transformers applies to the scores of the next token, each row by itself: a row's answer does not depend on its neighbours.
 
     Args:
-        rows: panes in the batch.
+        settings: of each row of the batch.
         padding: how many of a row's first tokens are padding, which is never punished as a repetition.
     """
+    from transformers import LogitsProcessor, LogitsProcessorList
+
+    alike: dict[GenerationSettings, list[int]] = {}
+    for row, one in enumerate(settings):
+        alike.setdefault(replace(one, max_new_tokens=1, stop=()), []).append(row)
+    chains = [(rows, _chooser(one, [padding[row] for row in rows])) for one, rows in alike.items()]
+    if len(chains) == 1:
+        return chains[0][1]
+
+    class Apart(LogitsProcessor):
+        def __call__(self, input_ids: Any, scores: Any) -> Any:
+            scores = scores.clone()
+            for rows, chain in chains:
+                scores[rows] = chain(input_ids[rows], scores[rows])
+            return scores
+
+    return LogitsProcessorList([Apart()])
+
+
+def _chooser(settings: GenerationSettings, padding: Sequence[int]) -> Any:
+    """The same for rows of the same settings."""
     from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
     chain = LogitsProcessorList()
@@ -187,7 +226,7 @@ def choosers(settings: GenerationSettings, rows: int, padding: Sequence[int]) ->
             chain.append(TopKLogitsWarper(settings.top_k))
         if settings.top_p < 1:
             chain.append(TopPLogitsWarper(settings.top_p))
-        chain.append(_draw(settings.seed, rows))
+        chain.append(_draw(settings.seed, len(padding)))
     return chain
 
 

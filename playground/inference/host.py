@@ -1,31 +1,34 @@
 """The models in memory and the answers they give: panes that share a base are written by one batch, and each says who wrote it.
 
 One base per model and precision, kept while memory lasts; many adapters on it. Whoever asks follows an iterator; the work is done in a
-thread of its own, so that a reader who leaves or dawdles never keeps a model locked. Does not know runs, datasets or screens.
+thread of the base's own line, so that a reader who leaves or dawdles never keeps a model locked. Does not know runs, datasets or screens.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from playground.errors import ModelUnavailable, PlaygroundError, PromptError
-from playground.inference.base import Base, Row
+from playground.errors import PlaygroundError, PromptError
+from playground.inference.base import Base
 from playground.inference.generate import GenerationSettings
+from playground.inference.inside import Answered, look
+from playground.inference.line import Asked, Line
 from playground.inference.panes import Feed, Pane, PaneState
 from playground.messages import Conversation
 from playground.models import library
-from playground.models.catalog import Catalog, ModelRef
+from playground.models.catalog import AdapterRef, Catalog, ModelRef
 from playground.models.folder import parameters_of
-from playground.models.template import encode
-from playground.models.texts import is_text
+from playground.models.loading import free_memory, memory_needed
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +36,13 @@ MEMORY_SHARE = 0.5  # of the machine's memory, for bases that wait for their nex
 
 
 class Host:
-    """Answers for everybody; safe under threads. Callers of one base wait for each other."""
+    """Answers for everybody; safe under threads. Callers of one base are answered together where they ask at the same time."""
 
     def __init__(self, catalog: Catalog, memory_mb: int | None = None) -> None:
         self._catalog = catalog
         self._limits = catalog.settings.limits
         self._memory_mb = int(psutil.virtual_memory().total // 1024**2 * MEMORY_SHARE) if memory_mb is None else memory_mb
-        self._bases: dict[tuple[str, str | None, bool], Base] = {}
+        self._lines: dict[tuple[str, str | None, bool], Line] = {}
         self._lock = threading.Lock()
 
     def stream(self, panes: Sequence[Pane], settings: GenerationSettings) -> Iterator[dict[str, PaneState]]:
@@ -51,20 +54,50 @@ class Host:
             PromptError: at once, where a prompt is empty or far too long.
         """
         for pane in panes:
-            self._check(pane.conversation)
+            self.check(pane.conversation)
         if len({pane.key for pane in panes}) != len(panes):
             raise ValueError("two panes have one key")
         return self._follow(list(panes), settings)
 
     def _follow(self, panes: list[Pane], settings: GenerationSettings) -> Iterator[dict[str, PaneState]]:
         feed = Feed(panes)
-        threading.Thread(target=self._write, args=(panes, settings, feed), name="answers", daemon=True).start()
         try:
+            feed.tell()
+            asked: dict[Line, list[Asked]] = {}
+            for pane in panes:
+                asked.setdefault(self._line(*_model_of(pane), pane.adapter), []).append(Asked(pane, settings, feed))
+            for line, together in asked.items():
+                line.join(together)
             yield from feed
         finally:
             feed.cancel.set()
 
-    def _check(self, conversation: Conversation) -> None:
+    def look(self, panes: Sequence[Pane], answers: Sequence[Answered], wanted: int) -> dict[str, Any]:
+        """Let the model of every pane read answers that are there already, and tell what it held possible at each place: see `inside`.
+
+        Args:
+            wanted: how many tokens an answer could have had; a prompt that is too long beside them is cut as it was for answering.
+
+        Raises:
+            PromptError: a prompt that is empty or far too long; ModelUnavailable: a model or an adapter that cannot be had or used.
+        """
+        for pane in panes:
+            self.check(pane.conversation)
+        shared: dict[tuple[str, str | None, bool], list[Pane]] = {}
+        for pane in panes:
+            shared.setdefault(_key(*_model_of(pane)), []).append(pane)
+        return look(list(shared.values()), answers, self._held, wanted)
+
+    @contextlib.contextmanager
+    def _held(self, pane: Pane) -> Iterator[Base]:
+        """The base of a pane, loaded and ours for a moment."""
+        base = self._line(*_model_of(pane), pane.adapter).base
+        with base.lock:
+            self._prepare(base)
+            yield base
+
+    def check(self, conversation: Conversation) -> None:
+        """Raises PromptError where a conversation asks nothing or is far too long."""
         if not any(message.content.strip() for message in conversation.prompt if message.role in ("user", "text")):
             raise PromptError("The question is empty. Write something first.")
         length = sum(len(message.content) for message in conversation.prompt)
@@ -75,105 +108,12 @@ class Host:
                 limit=self._limits.prompt_characters,
             )
 
-    def _write(self, panes: list[Pane], settings: GenerationSettings, feed: Feed) -> None:
-        """The work behind `stream`: base by base, in the order of the panes."""
-        try:
-            feed.tell()
-            groups: dict[tuple[str, str | None, bool], list[Pane]] = {}
-            for pane in panes:
-                groups.setdefault(_key(pane.ref, pane.quantised), []).append(pane)
-            for group in groups.values():
-                if feed.cancel.is_set():
-                    break
-                try:
-                    self._answer(group, settings, feed)
-                except Exception as error:
-                    for pane in group:
-                        if not feed.states[pane.key].done:
-                            feed.fail(pane.key, error)
-            for pane in panes:
-                if not feed.states[pane.key].done:
-                    feed.change(pane.key, done=True, stopped_because="cancelled")
-            feed.tell()
-        finally:
-            feed.end()
-
-    def _answer(self, panes: list[Pane], settings: GenerationSettings, feed: Feed) -> None:
-        """Panes of one base: those that can share a batch first, then the others in turn."""
-        base = self._base(panes[0].ref, panes[0].quantised)
-        with base.lock:
-            if feed.cancel.is_set():
-                return
-            self._prepare(base)
-            together, alone = self._sorted(base, panes, feed)
-            for batch in ([together] if together else []) + [[pane] for pane in alone]:
-                if feed.cancel.is_set():
-                    return
-                try:
-                    self._batch(base, batch, settings, feed)
-                except PlaygroundError as error:
-                    for pane in batch:
-                        feed.fail(pane.key, error)
-                except Exception:
-                    # PEFT leaves its hooks on the model when a batch breaks off, and later answers would be another's: start afresh.
-                    base.forget()
-                    raise
-
-    def _sorted(self, base: Base, panes: list[Pane], feed: Feed) -> tuple[list[Pane], list[Pane]]:
-        """Panes whose adapters can share a batch, and those that answer alone; a pane whose adapter cannot be had fails by itself."""
-        together: list[Pane] = []
-        alone: list[Pane] = []
-        for pane in panes:
-            if pane.adapter is None:
-                together.append(pane)
-                continue
-            try:
-                (together if base.adapters and base.adapters.put_on(pane.adapter).mixable else alone).append(pane)
-            except ModelUnavailable as error:
-                feed.fail(pane.key, error)
-        return together, alone
-
-    def _batch(self, base: Base, panes: list[Pane], settings: GenerationSettings, feed: Feed) -> None:
-        if base.adapters is None:
-            raise RuntimeError("the model is not loaded")
-        room = base.ref.window - base.room(settings.max_new_tokens)
-        rows: list[tuple[Pane, Row]] = []
-        keep: set[str] = set()
-        for pane in panes:
-            loaded = base.adapters.put_on(pane.adapter, frozenset(keep)) if pane.adapter else None
-            keep |= {loaded.key} if loaded else set()
-            encoded = encode(base.tokenizer, pane.conversation, room, generation=True)
-            rows.append((pane, base.row(encoded.ids, loaded, settings, turns=not is_text(pane.conversation))))
-            feed.change(pane.key, cut=encoded.cut, prompt_tokens=len(encoded.ids))
-
-        def told() -> None:
-            for pane, row in rows:
-                finished = row.answer.finished
-                feed.change(
-                    pane.key,
-                    text=row.answer.text,
-                    tokens=row.answer.tokens,
-                    seconds=row.seconds,
-                    adapter=row.proof,
-                    done=finished is not None,
-                    stopped_because=finished,
-                )
-            feed.tell()
-
-        base.answer([row for _, row in rows], settings, feed.cancel, told)
-        for pane, row in rows:
-            if row.answer.tokens and (row.proof or {}).get("sha256") != (row.adapter.sha256 if row.adapter else None):
-                log.error("pane %s was answered by %s instead of %s", pane.key, row.proof, row.adapter)
-                feed.change(pane.key, text="", tokens=0)
-                feed.fail(
-                    pane.key, ModelUnavailable("This answer was not written by the model it was asked of, so it is not shown. Ask again.")
-                )
-
-    def _base(self, ref: ModelRef, quantised: bool) -> Base:
+    def _line(self, ref: ModelRef, quantised: bool, adapter: AdapterRef | None = None) -> Line:
+        whole = adapter if adapter is not None and adapter.whole else None
         with self._lock:
-            base = self._bases.setdefault(_key(ref, quantised), Base(ref, quantised))
-            base.used = time.monotonic()
-            return base
+            line = self._lines.setdefault(_key(ref, quantised), Line(Base(ref, quantised, whole), self._prepare))
+            line.base.used = time.monotonic()
+            return line
 
     def _prepare(self, base: Base) -> None:
         """Load a base, after making room for it. Its lock is held."""
@@ -188,18 +128,18 @@ class Host:
         parameters = parameters_of(folder) if folder.is_dir() else None
         needed = int((parameters or 0) * (1.0 if base.quantised else 4.0) // 1024**2)
         with self._lock:
-            for old in sorted(self._bases.values(), key=lambda one: one.used):
-                if sum(one.memory_mb for one in self._bases.values()) + needed <= self._memory_mb:
+            for old in sorted(self._lines.values(), key=lambda line: line.base.used):
+                if sum(line.base.memory_mb for line in self._lines.values()) + needed <= self._memory_mb:
                     break
-                if old is not base and not old.lock.locked():
-                    del self._bases[_key(old.ref, old.quantised)]
+                if old.base is not base and not old.busy:
+                    del self._lines[_key(old.base.ref, old.base.quantised)]
         free()
 
     def warm(self, ref: ModelRef, quantised: bool = False) -> threading.Thread:
         """Load a base in the background, so that its first answer comes at once; a failure is told to whoever asks it later."""
 
         def load() -> None:
-            base = self._base(ref, quantised)
+            base = self._line(ref, quantised).base
             with base.lock:
                 try:
                     self._prepare(base)
@@ -210,32 +150,59 @@ class Host:
         thread.start()
         return thread
 
+    def weight(self, adapter: AdapterRef) -> tuple[int, int] | None:
+        """(MB of 1024² bytes that a run takes which trained a whole model of its own, MB that are free), before it is loaded.
+
+        None for an adapter, which takes next to nothing, and for a model that is in memory already or cannot be read.
+        """
+        if not adapter.whole:
+            return None
+        ref, quantised = _model_of(Pane("", adapter.model, adapter.quantised, adapter, Conversation(())))
+        with self._lock:
+            line = self._lines.get(_key(ref, quantised))
+        needed = memory_needed(adapter.path, quantised)
+        return None if needed is None or (line is not None and line.base.ready) else (needed, free_memory())
+
     def status(self) -> dict[str, Any]:
         """What is in memory: the model used last, MB of 1024² bytes of all, and its adapters' names; `models` has each."""
         with self._lock:
-            bases = sorted((base for base in self._bases.values() if base.ready), key=lambda base: -base.used)
-        models = [
+            lines = sorted((line for line in self._lines.values() if line.base.ready), key=lambda line: -line.base.used)
+        models: list[dict[str, Any]] = [
             {
-                "model": base.ref.id,
-                "quantised": base.quantised,
-                "memory_mb": base.memory_mb,
-                "adapters": [one.name for one in base.adapters.loaded] if base.adapters else [],
-                "busy": base.lock.locked(),
+                "model": line.base.ref.id,
+                "quantised": line.base.quantised,
+                "memory_mb": line.base.memory_mb,
+                "adapters": [one.name for one in line.base.adapters.loaded] if line.base.adapters else [],
+                "adapters_mb": round(line.base.adapters.memory / 1024**2, 1) if line.base.adapters else 0,
+                "busy": line.busy,
             }
-            for base in bases
+            for line in lines
         ]
-        first = models[0] if models else {"model": None, "adapters": []}
+        first: dict[str, Any] = models[0] if models else {"model": None, "adapters": []}
         return {
             "model": first["model"],
-            "memory_mb": sum(base.memory_mb for base in bases),
+            "memory_mb": sum(line.base.memory_mb for line in lines),
             "adapters": first["adapters"],
             "models": models,
         }
 
+    def idle(self) -> bool:
+        """Whether models are in memory that nobody is asking at the moment."""
+        with self._lock:
+            return any(line.base.ready and not line.busy for line in self._lines.values())
+
+    def release_idle(self) -> None:
+        """Forget the models that nobody is asking at the moment; the next question loads its model again."""
+        with self._lock:
+            for key, line in list(self._lines.items()):
+                if not line.busy:
+                    del self._lines[key]
+        free()
+
     def release(self) -> None:
         """Forget all models; one that is writing an answer finishes it and then goes."""
         with self._lock:
-            self._bases.clear()
+            self._lines.clear()
         free()
 
 
@@ -247,6 +214,13 @@ def free() -> None:
 
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def _model_of(pane: Pane) -> tuple[ModelRef, bool]:
+    """Which model answers a pane, and whether in 4 bits: the pane's, or the one that its run trained as a whole."""
+    if pane.adapter is not None and pane.adapter.whole:
+        return replace(pane.ref, source=str(pane.adapter.path), revision=pane.adapter.sha256), False
+    return pane.ref, pane.quantised
 
 
 def _key(ref: ModelRef, quantised: bool) -> tuple[str, str | None, bool]:

@@ -9,18 +9,19 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from playground.errors import ModelUnavailable, NotFound, Sentence
 from playground.messages import Message
-from playground.models import hub
-from playground.models.folder import DEFAULT_WINDOW, config_of, not_generative, parameters_of, problem_of, window_of
+from playground.models import access, hub
+from playground.models.folder import DEFAULT_WINDOW, config_of, not_generative, parameters_of, problem_of, text_config, window_of
 from playground.models.known import KNOWN, Known
 from playground.settings import Settings
 from playground.system import machine
 
 STARTER = "starter"
 LOCAL = "local:"
+NOBODY = ""  # an owner without a token
 MEGABYTE = 1024**2
 LIST_SECONDS, MACHINE_SECONDS = 0.05, 6.0
 GPU_FROM = 2_000_000_000  # parameters; from here on a processor alone takes hours
@@ -34,7 +35,8 @@ WANTS_GPU = "{name} is too large for a processor alone: it wants a GPU with abou
 class ModelInfo:
     """A line in the list of models.
 
-    `memory_mb` is what answering needs at least, `gpu` whether it wants a GPU, `cached` whether its files are on this machine.
+    `memory_mb` is what answering needs at least, `gpu` whether it wants a GPU, `cached` whether its files are on this machine, `locked`
+    whether an access token could open it.
     """
 
     id: str
@@ -47,6 +49,7 @@ class ModelInfo:
     gated: bool = False
     cached: bool = False
     memory_mb: int | None = None
+    locked: bool = False
 
     def to_dict(self) -> dict[str, object]:
         """The form of `/list_models`."""
@@ -61,6 +64,14 @@ class ModelRef:
     source: str
     revision: str | None
     window: int
+    kind: str = ""  # the architecture's short name, as `model_type` in its configuration
+    encoder_decoder: bool = False  # reads the whole question first, then writes, as T5 does
+
+    @classmethod
+    def of(cls, id: str, source: str, revision: str | None, config: dict[str, Any]) -> ModelRef:
+        """A model as its configuration tells it."""
+        window = window_of(config) if config else DEFAULT_WINDOW
+        return cls(id, source, revision, window, str(text_config(config).get("model_type", "")), bool(config.get("is_encoder_decoder")))
 
     def to_dict(self) -> dict[str, str | int | None]:
         return dict(vars(self))
@@ -68,7 +79,7 @@ class ModelRef:
 
 @dataclass(frozen=True)
 class AdapterRef:
-    """What a run learned: a PEFT adapter folder, known by the hash of its weights, and the model it belongs to."""
+    """What a run learned: a PEFT adapter folder, or with `whole` a model folder, known by its weights' hash; and the model it is of."""
 
     run_id: str
     name: str
@@ -80,13 +91,19 @@ class AdapterRef:
     system: str = ""
     task: str = "instruction"
     shots: tuple[Message, ...] = ()  # turns that stood before every question it learnt from
+    slots: tuple[str, ...] = ()  # columns whose cells stood in the instruction
+    whole: bool = False
+    step: int | None = None  # of the run, that it was saved at
 
 
 class Catalog:
-    """The models of one playground; safe under threads, never waits for a network in `list`."""
+    """The models of one playground; safe under threads, never waits for a network in `list`.
+
+    What a person's own access token opens is theirs alone: `resolve` heeds `tokens.acting`, so that nobody on the way has to hand it on.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        self.settings, self.tokens = settings, access.Tokens()
         self._network = hub.Network()
         self._machine: dict[str, int | str | None] | None = None
         self._looked = threading.Event()
@@ -94,11 +111,21 @@ class Catalog:
         # A graphics driver may take seconds to answer, and the library of the Hub a moment to import.
         threading.Thread(target=self._look, name="machine", daemon=True).start()
 
-    def list(self) -> list[ModelInfo]:
-        """The starter and the known models, at once; what is still being looked up says so in its reason."""
+    def list(self, owner: str = NOBODY) -> list[ModelInfo]:
+        """The starter and the known models as they are for an owner, at once; what is still being looked up says so in its reason."""
         here = self._here(wait=LIST_SECONDS)
         network = self._network.reachable() if here else None
-        return [self._starter(), *(self._hub(known, here, network) for known in KNOWN)]
+        with self.tokens.acting(owner):
+            return [self._starter(), *(self._hub(known, here, network) for known in KNOWN)]
+
+    def locked(self, id: str, owner: str) -> Sentence | None:
+        """Why the licence of a model keeps it from an owner, None where it does not; asks the Hub, as `resolve` does."""
+        try:
+            with self.tokens.acting(owner):
+                self.resolve(id)
+        except (ModelUnavailable, NotFound) as error:
+            return error.sentence if error.sentence.template in hub.BY_TOKEN else None
+        return None
 
     def resolve(self, id: str) -> ModelRef:
         """Find a model by `starter`, a Hub id or `local:/folder`; asks the Hub, for seconds at most, when it is not on this machine.
@@ -148,15 +175,15 @@ class Catalog:
         else:
             folder = hub.cached(known.id)
             reason = too_big(known.name, needed, known.gpu, here)
-            if reason is None and folder is None:
-                reason = hub.reason_absent(known.name, known.gated, network)
-        available = reason is None
+            if reason is None and (folder is None or self._is_a_visitors(known.id)):
+                reason = hub.reason_absent(known.name, known.id, known.gated, network)
+        available, locked = reason is None, getattr(reason, "template", "") in hub.BY_TOKEN
         if reason is None and folder is None:
             reason = Sentence("Is downloaded at its first use, about {size} MB.", size=known.parameters * 2 // MEGABYTE)
         elif reason is None:
             reason = Sentence("On this machine.")
         return ModelInfo(
-            known.id, known.name, known.parameters, available, reason, "hub", known.gpu, known.gated, folder is not None, needed
+            known.id, known.name, known.parameters, available, reason, "hub", known.gpu, known.gated, folder is not None, needed, locked
         )
 
     def _local(self, id: str) -> ModelRef:
@@ -170,7 +197,7 @@ class Catalog:
     def _folder(self, id: str, name: str, folder: Path) -> ModelRef:
         if problem := problem_of(folder, name):
             raise ModelUnavailable(problem.template, **problem.values)
-        return ModelRef(id, str(folder), None, window_of(config_of(folder)))
+        return ModelRef.of(id, str(folder), None, config_of(folder))
 
     def _from_hub(self, id: str) -> ModelRef:
         from huggingface_hub.utils import HFValidationError, validate_repo_id
@@ -185,19 +212,31 @@ class Catalog:
             if problem := problem_of(folder, id):
                 raise ModelUnavailable(problem.template, **problem.values)
             self._must_fit(id, parameters_of(folder))
-            return ModelRef(id, id, folder.name, window_of(config_of(folder)))
+            if self._is_a_visitors(id):
+                self._ask(id)
+            return ModelRef.of(id, id, folder.name, config_of(folder))
         return self._ask(id)
 
     def _ask(self, id: str) -> ModelRef:
         if not self._network.reachable(wait=hub.PROBE_SECONDS + 0.5):
             raise ModelUnavailable(hub.OFFLINE if hub.offline() else hub.NO_NETWORK, name=id)
-        remote = hub.ask(id)
+        try:
+            remote = hub.ask(id)
+        except ModelUnavailable as error:
+            if error.sentence.template in hub.BY_TOKEN:
+                access.answered(id, opened=False)
+            raise
+        access.answered(id, opened=True)
         if problem := not_generative(remote.config, id):
             raise ModelUnavailable(problem.template, **problem.values)
         if not remote.safetensors:
             raise ModelUnavailable(PICKLE_ONLY, name=id)
         self._must_fit(id, remote.parameters)
-        return ModelRef(id, id, remote.revision, window_of(remote.config) if remote.config else DEFAULT_WINDOW)
+        return ModelRef.of(id, id, remote.revision, remote.config)
+
+    def _is_a_visitors(self, id: str) -> bool:
+        """Whether a model that is here was opened by one visitor's token, so that every other one has to show that it opens to them."""
+        return self.settings.mode == "shared" and access.by_token(self.settings.home, id).exists()
 
     def _must_fit(self, id: str, parameters: int | None) -> None:
         gpu = next((known.gpu for known in KNOWN if known.id == id), (parameters or 0) > GPU_FROM)

@@ -18,6 +18,8 @@ from playground.workspace import read_json
 DEFAULT_WINDOW = 2048  # tokens; for the few configurations that do not tell
 MAX_HEADER = 100_000_000  # bytes, the limit of the safetensors format
 GENERATIVE = ("ForCausalLM", "LMHeadModel")
+# Models that read a text whole and then write one; others of their build see pictures or hear speech.
+READ_FIRST = ("t5", "mt5", "umt5", "longt5", "bart", "mbart", "pegasus", "led", "blenderbot", "marian", "m2m_100", "t5gemma")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -89,6 +91,8 @@ def not_generative(config: dict[str, Any], name: str) -> Sentence | None:
     """Why a configuration is not one of a model that continues text, or None when it is."""
     architectures = config.get("architectures")
     if isinstance(architectures, list) and any(str(one).endswith(GENERATIVE) for one in architectures):
+        return None
+    if config.get("is_encoder_decoder") and text_config(config).get("model_type") in READ_FIRST:
         return None
     return Sentence(
         "{name} is not a model that writes text word by word, which the playground needs. Choose a chat or “instruct” model.", name=name

@@ -1,7 +1,7 @@
 """The Hugging Face Hub: what of it already lies on this machine, whether it can be reached, and fetching a model.
 
-Every question is bounded in time, and every failure becomes a sentence. The access token is found by huggingface_hub itself and never
-passes through here. Does not know which models the playground offers.
+Every question is bounded in time, and every failure becomes a sentence. The host's token is found by huggingface_hub itself; what stays
+closed is asked for once more with the token of the person it is for, from `access`. Does not know which models the playground offers.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from playground.errors import ModelUnavailable, Sentence, StorageFull, storage_errors
+from playground.models import access
 from playground.models.folder import config_of, weight_files
 
+T = TypeVar("T")
 PROBE_SECONDS = 2.0
 ASK_SECONDS = 8.0
 REMEMBER_SECONDS = 60.0
@@ -26,9 +29,14 @@ NO_NETWORK = (
 )
 OFFLINE = "{name} is not on this machine, and downloads are switched off here (HF_HUB_OFFLINE). Use the starter model, or one already here."
 GATED = (
-    "{name} is given only to people who accepted its licence: sign in on the Hugging Face page of {name}, accept the licence there, "
-    "and start the playground with your access token (hf auth login). Or use another model."
+    "{name} asks its users to accept a licence: open https://huggingface.co/{id}, accept it there while signed in, make a read token at "
+    "https://huggingface.co/settings/tokens, and paste it on the Train tab. Or use another model."
 )
+NOT_OPENED = (
+    "The Hugging Face Hub did not give {name} to the access token in use: its licence is not accepted yet with that account, or the token "
+    "is wrong or may not read. Accept the licence at https://huggingface.co/{id} and try again, or paste another token on the Train tab."
+)
+BY_TOKEN = (GATED, NOT_OPENED)  # what a token could open
 NOT_FOUND = "There is no model {name} on the Hugging Face Hub, or it is private. Check the spelling; it looks like “organisation/model”."
 NO_SPACE = "{name} needs about {needed} MB of disk space to download, and only {free} MB are free. Free some space, then try again."
 
@@ -104,14 +112,19 @@ def has_token() -> bool:
 
 def cached(id: str, revision: str | None = None) -> Path | None:
     """The folder of a whole model in the local cache, or None. Its name is the commit."""
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub import constants, try_to_load_from_cache
 
     found = try_to_load_from_cache(id, "config.json", revision=revision)
-    if not isinstance(found, str):
-        return None
-    folder = Path(found).parent
+    folders = [Path(found).parent] if isinstance(found, str) else []
+    if revision is None:  # what is fetched by its commit, as here, does not become the cache's “main”
+        commits = (Path(constants.HF_HUB_CACHE) / f"models--{id.replace('/', '--')}" / "snapshots").glob("*")
+        folders += sorted(commits, key=lambda folder: folder.stat().st_mtime, reverse=True)
+    return next((folder for folder in folders if _is_whole(folder)), None)
+
+
+def _is_whole(folder: Path) -> bool:
     tokenizer = any((folder / name).exists() for name in ("tokenizer.json", "tokenizer.model", "vocab.json"))
-    return folder if tokenizer and weight_files(folder) else None
+    return (folder / "config.json").exists() and tokenizer and bool(weight_files(folder))
 
 
 def ask(id: str) -> Remote:
@@ -122,14 +135,21 @@ def ask(id: str) -> Remote:
     """
     from huggingface_hub import HfApi, hf_hub_download
 
-    if offline():
-        raise ModelUnavailable(OFFLINE, name=id)
-    try:
-        info = HfApi().model_info(id, timeout=ASK_SECONDS, files_metadata=True)
+    def look(token: str | None) -> tuple[Any, str | None, dict[str, int]]:
+        info = HfApi().model_info(id, timeout=ASK_SECONDS, files_metadata=True, token=token)
         if info.sha is None:
             raise ModelUnavailable(NOT_FOUND, name=id)
         files = {file.rfilename: file.size or 0 for file in info.siblings or []}
-        config_file = hf_hub_download(id, "config.json", revision=info.sha, etag_timeout=ASK_SECONDS) if "config.json" in files else None
+        if "config.json" not in files:
+            return info, None, files
+        if info.gated:  # what another visitor's token brought here does not speak for this one: ask the Hub, not the cache
+            _knock(id, info.sha, token)
+        return info, hf_hub_download(id, "config.json", revision=info.sha, etag_timeout=ASK_SECONDS, token=token), files
+
+    if offline():
+        raise ModelUnavailable(OFFLINE, name=id)
+    try:
+        info, config_file, files = _opened(id, look)
     except Exception as error:
         raise explained(error, id) from error
     weights = [size for name, size in files.items() if name.endswith(".safetensors") and "/" not in name]
@@ -140,6 +160,18 @@ def ask(id: str) -> Remote:
         config=config_of(Path(config_file).parent) if config_file else {},
         safetensors=bool(weights),
     )
+
+
+def brought(id: str) -> Path | None:
+    """The folder of a model of the Hub, downloaded first where it is not on this machine; None where it has no safetensors.
+
+    Raises:
+        as `ask` and `download`.
+    """
+    if there := cached(id):
+        return there
+    remote = ask(id)
+    return download(id, remote.revision, remote.size) if remote.safetensors else None
 
 
 def download(id: str, revision: str | None, size: int | None = None, weights: bool = True) -> Path:
@@ -156,6 +188,12 @@ def download(id: str, revision: str | None, size: int | None = None, weights: bo
         return folder
     if offline():
         raise ModelUnavailable(OFFLINE, name=id)
+
+    def fetch(token: str | None) -> str:
+        _knock(id, revision, token)
+        patterns = [*PATTERNS, "*.safetensors"] if weights else PATTERNS
+        return snapshot_download(id, revision=revision, allow_patterns=patterns, etag_timeout=ASK_SECONDS, token=token)
+
     cache = Path(constants.HF_HUB_CACHE)
     with storage_errors():
         cache.mkdir(parents=True, exist_ok=True)
@@ -165,12 +203,44 @@ def download(id: str, revision: str | None, size: int | None = None, weights: bo
     disable_progress_bars()
     try:
         with storage_errors():
-            patterns = [*PATTERNS, "*.safetensors"] if weights else PATTERNS
-            return Path(snapshot_download(id, revision=revision, allow_patterns=patterns, etag_timeout=ASK_SECONDS))
+            return Path(_opened(id, fetch))
     except StorageFull:
         raise
     except Exception as error:
         raise explained(error, id) from error
+
+
+def _opened(id: str, fetch: Callable[[str | None], T]) -> T:
+    """What `fetch` gives to the host's token, or to none; where that is refused, to the token of the person it is for."""
+    try:
+        return fetch(None)
+    except Exception as error:
+        if not _refused(error):
+            raise
+        access.wanted(id)
+        token = access.token()
+        if token is None:
+            raise
+    return fetch(token)
+
+
+def _knock(id: str, revision: str | None, token: str | None) -> None:
+    """Raise what the Hub says where it keeps a model closed: huggingface_hub would content itself with the part that is here already."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    try:
+        get_hf_file_metadata(hf_hub_url(id, "config.json", revision=revision), token=token, timeout=ASK_SECONDS)
+    except Exception as error:
+        if _refused(error):
+            raise
+
+
+def _refused(error: Exception) -> bool:
+    """Whether another token might get what this failure withheld; the Hub hides private models as if they were not there."""
+    from huggingface_hub import errors
+
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return isinstance(error, errors.HfHubHTTPError) and (status in (401, 403) or isinstance(error, errors.RepositoryNotFoundError))
 
 
 def explained(error: Exception, name: str) -> Exception:
@@ -180,27 +250,29 @@ def explained(error: Exception, name: str) -> Exception:
     cut_off = (errors.HTTPError, errors.LocalEntryNotFoundError, errors.FileMetadataError, ConnectionError, TimeoutError)
     if isinstance(error, ModelUnavailable):
         return error
+    given = access.token() is not None or has_token()
     if isinstance(error, errors.GatedRepoError):
-        return ModelUnavailable(GATED, name=name)
+        return ModelUnavailable(NOT_OPENED if given else GATED, name=name, id=name)
     if isinstance(error, errors.RepositoryNotFoundError | errors.RevisionNotFoundError | errors.HFValidationError):
         return ModelUnavailable(NOT_FOUND, name=name)
     if isinstance(error, errors.OfflineModeIsEnabled):
         return ModelUnavailable(OFFLINE, name=name)
     if isinstance(error, errors.HfHubHTTPError) and getattr(error.response, "status_code", None) in (401, 403):
-        return ModelUnavailable(GATED, name=name)
+        return ModelUnavailable(NOT_OPENED if given else GATED, name=name, id=name)
     if isinstance(error, cut_off):
         return ModelUnavailable(NO_NETWORK, name=name)
     return error
 
 
-def reason_absent(name: str, gated: bool, network: bool | None) -> Sentence | None:
-    """Why a model that is not on this machine cannot be had now, or None when it can be downloaded."""
+def reason_absent(name: str, id: str, gated: bool, network: bool | None) -> Sentence | None:
+    """Why a model that is not on this machine cannot be had now, or None when it can be downloaded as far as is known."""
     if offline():
         return Sentence(OFFLINE, name=name)
     if network is None:
         return Sentence("{name} is not on this machine; whether it can be downloaded is being looked up.", name=name)
     if not network:
         return Sentence(NO_NETWORK, name=name)
-    if gated and not has_token():
-        return Sentence(GATED, name=name)
-    return None
+    given = access.token() is not None or has_token()
+    if access.closed(id):
+        return Sentence(NOT_OPENED if given else GATED, name=name, id=id)
+    return Sentence(GATED, name=name, id=id) if gated and not given else None

@@ -26,7 +26,11 @@ class Known:
 
 
 KNOWN = (
+    Known("google-t5/t5-small", "T5 small", 61 * MILLION),
+    Known("google/flan-t5-small", "Flan-T5 small", 77 * MILLION),
     Known("HuggingFaceTB/SmolLM2-135M-Instruct", "SmolLM2 135M Instruct", 135 * MILLION),
+    Known("google-t5/t5-base", "T5 base", 223 * MILLION),
+    Known("google/flan-t5-base", "Flan-T5 base", 248 * MILLION),
     Known("google/gemma-3-270m-it", "Gemma 3 270M", 268 * MILLION, gated=True),
     Known("HuggingFaceTB/SmolLM2-360M-Instruct", "SmolLM2 360M Instruct", 362 * MILLION),
     Known("Qwen/Qwen2.5-0.5B-Instruct", "Qwen2.5 0.5B Instruct", 494 * MILLION),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 
+# Held while a model is made: empty first, by switches that hold for the whole process, so that a second one would stay empty in places.
+LOADING = threading.RLock()
 _LOCK = threading.Lock()
 _ready = threading.Event()
 

@@ -20,8 +20,9 @@ from playground.models.folder import parameters_of, problem_of, tensor_shapes, w
 
 BLOCK = 64  # NF4 packs weights in blocks of this many; on a processor the product of a 4-bit layer wants whole blocks
 MEGABYTE = 1024**2
+UNPACKED_MB = 512
 SMALL = 150_000_000  # parameters; below, sharing one token's work between cores costs more than it saves, and far more on a busy machine
-NOT_LINEAR = ("embed", "wte", "wpe", "norm", "lm_head")
+NOT_LINEAR = ("embed", "wte", "wpe", "norm", "lm_head", "shared", "relative_attention_bias")
 
 
 def folder_of(ref: ModelRef) -> Path:
@@ -47,7 +48,7 @@ def load(ref: ModelRef, quantised: bool, device: str | None = None) -> Any:
     """
     library.import_models()
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
     from transformers.utils import logging as transformers_logging
 
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)  # it recommends downloading a faster kernel
@@ -61,9 +62,10 @@ def load(ref: ModelRef, quantised: bool, device: str | None = None) -> Any:
     transformers_logging.disable_progress_bar()
     options: dict[str, Any] = {"quantization_config": nf4()} if quantised else {}
     try:
-        with warnings.catch_warnings():
+        with library.LOADING, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = AutoModelForCausalLM.from_pretrained(
+            kind: Any = AutoModelForSeq2SeqLM if ref.encoder_decoder else AutoModelForCausalLM
+            model = kind.from_pretrained(
                 str(folder),
                 use_safetensors=True,
                 trust_remote_code=False,
@@ -78,7 +80,40 @@ def load(ref: ModelRef, quantised: bool, device: str | None = None) -> Any:
         raise ModelUnavailable(
             "{name} cannot be loaded: it is damaged, or of a kind that this playground does not know. Choose another model.", name=ref.id
         ) from error
+    if quantised and device == "cpu":
+        _leave_as_it_is(model)
     return model.eval()
+
+
+def _leave_as_it_is(model: Any) -> None:
+    """Keep bitsandbytes from arranging 4-bit weights anew for a kernel that is not installed.
+
+    It rounds the blocks' constants to bfloat16 on the way, and goes back and forth as adapters come: the base would change under them.
+    """
+    import bitsandbytes as bnb
+
+    for module in model.modules():
+        if isinstance(module, bnb.nn.Linear4bit):
+            module.support_avx512bf16_for_cpu = False
+
+
+def unpack(model: Any, most_mb: int = UNPACKED_MB) -> int:
+    """Let a small model's 4-bit layers on a processor compute with weights that are unpacked once, in 32 bits, not anew for each token.
+
+    The values are those of the 4-bit weights. Gives the MB of 1024² bytes that the copy takes, 0 where it would take more than `most_mb`.
+    """
+    import bitsandbytes as bnb
+    from torch.nn.functional import linear
+
+    layers = [module for module in model.modules() if isinstance(module, bnb.nn.Linear4bit) and module.weight.device.type == "cpu"]
+    size = sum(layer.in_features * layer.out_features for layer in layers) * 4 // MEGABYTE
+    if size > most_mb:
+        return 0
+    for layer in layers:
+        weight = bnb.functional.dequantize_4bit(layer.weight.data, layer.weight.quant_state).float()
+        bias = None if layer.bias is None else layer.bias.detach().float()
+        layer.forward = lambda x, weight=weight, bias=bias: linear(x, weight, bias)
+    return size
 
 
 def nf4() -> Any:
@@ -108,18 +143,25 @@ def answering_threads(model: Any) -> int:
     return 1 if model.num_parameters() < SMALL else cores()
 
 
+def memory_needed(folder: Path, quantised: bool) -> int | None:
+    """MB of 1024² bytes that a model takes on a processor, told by the headers of its files; None where they cannot be read."""
+    parameters = parameters_of(folder)
+    return None if parameters is None else int(parameters * (1.2 if quantised else 4) / MEGABYTE) + 100
+
+
+def free_memory() -> int:
+    """MB of 1024² bytes that programs can still have."""
+    return int(psutil.virtual_memory().available // MEGABYTE)
+
+
 def check_memory(ref: ModelRef, folder: Path, quantised: bool) -> None:
     """Refuse a model whose weights alone exceed what is free.
 
     Raises:
         ModelUnavailable: with the figures, in MB of 1024² bytes.
     """
-    parameters = parameters_of(folder)
-    if parameters is None:
-        return
-    needed = int(parameters * (1.2 if quantised else 4) / MEGABYTE) + 100
-    free = psutil.virtual_memory().available // MEGABYTE
-    if needed > free:
+    needed, free = memory_needed(folder, quantised), free_memory()
+    if needed is not None and needed > free:
         raise ModelUnavailable(TOO_BIG, name=ref.id, needed=needed, memory=free)
 
 

@@ -55,6 +55,17 @@ def read_all(tokenizer: Any, texts: list[str]) -> list[Any]:
     return list(tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)) if texts else []
 
 
+def in_a_block(rows: Sequence[Sequence[int]], pad: int, *, right: bool) -> tuple[list[list[int]], list[list[int]]]:
+    """(rows of one length, where they are not padding): on the right for models that read first, else on the left."""
+    longest = max(map(len, rows))
+    ids, mask = [], []
+    for row in rows:
+        gap = longest - len(row)
+        ids.append([*row, *[pad] * gap] if right else [*[pad] * gap, *row])
+        mask.append([1] * len(row) + [0] * gap if right else [0] * gap + [1] * len(row))
+    return ids, mask
+
+
 def token_places(offsets: Sequence[tuple[int, int]], borders: Sequence[int]) -> list[int] | None:
     """The first token at or after each border (in characters); None where a token crosses one of them."""
     starts = [start for start, _ in offsets]

@@ -7,6 +7,7 @@ that ends it, or the whole of a text. Does not know models, only their tokenizer
 from __future__ import annotations
 
 import logging
+import weakref
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -18,16 +19,30 @@ from playground.messages import Conversation, Message
 from playground.models import hub, library
 from playground.models.catalog import ModelRef
 from playground.models.formats import PLAIN_STOP, Format, Turns, format_of, header, render, render_all, turns_of
+from playground.models.pairs import encode_pairs
 from playground.models.reading import mark, read_all, read_parts, reader, token_places
 from playground.models.spans import LEARNT, Span, answer_spans
 from playground.models.texts import Encoded, encode_texts, is_text, shorten, windows
 from playground.models.turns import shorter, without_oldest
 
-__all__ = ["PLAIN_STOP", "Encoded", "encode", "encode_many", "encode_parts", "end_ids", "load_tokenizer", "pieces", "plain_template"]
+__all__ = [
+    "PLAIN_STOP",
+    "Encoded",
+    "encode",
+    "encode_many",
+    "encode_parts",
+    "end_ids",
+    "load_tokenizer",
+    "pieces",
+    "plain_template",
+    "reads_first",
+    "spelled",
+]
 
 log = logging.getLogger(__name__)
 
 Way = Callable[[Any, Format, Sequence[Conversation], bool], list[Encoded]]
+_pairs: weakref.WeakSet[Any] = weakref.WeakSet()  # tokenizers of encoder-decoder models
 PROMPT_SHARE = 4  # an answer that is too long by itself leaves a quarter of the length to its question
 
 
@@ -37,11 +52,11 @@ def load_tokenizer(ref: ModelRef) -> Any:
     Raises:
         ModelUnavailable: it is not there or cannot be read.
     """
-    return _load_tokenizer(ref.id, ref.source, ref.revision)
+    return _load_tokenizer(ref.id, ref.source, ref.revision, ref.encoder_decoder)
 
 
 @lru_cache(maxsize=8)
-def _load_tokenizer(id: str, source: str, revision: str | None) -> Any:
+def _load_tokenizer(id: str, source: str, revision: str | None, encoder_decoder: bool) -> Any:
     library.import_tokenizers()
     from transformers import AutoTokenizer
 
@@ -52,12 +67,20 @@ def _load_tokenizer(id: str, source: str, revision: str | None) -> Any:
         raise ModelUnavailable("The tokenizer of {name} cannot be read, so neither can text. Choose another model.", name=id) from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    if encoder_decoder:
+        tokenizer.padding_side = "right"  # such models know where a question begins
+        _pairs.add(tokenizer)
     return tokenizer
+
+
+def reads_first(tokenizer: Any) -> bool:
+    """Whether the model behind it reads the question whole and then writes, as T5 does."""
+    return tokenizer in _pairs
 
 
 def plain_template(tokenizer: Any) -> bool:
     """Whether the model has no chat format of its own and is given “User: … Assistant: …”."""
-    return not tokenizer.chat_template
+    return not tokenizer.chat_template and not reads_first(tokenizer)
 
 
 def end_ids(tokenizer: Any) -> list[int]:
@@ -84,6 +107,8 @@ def encode_many(
     tokenizer: Any, conversations: Sequence[Conversation], max_length: int | None = None, generation: bool = False
 ) -> list[Encoded]:
     """As `encode`, for many conversations at once and much quicker."""
+    if reads_first(tokenizer):
+        return encode_pairs(tokenizer, conversations, max_length, generation)
     encoded = _encode_whole(tokenizer, conversations, generation)
     return [
         one if max_length is None or len(one.ids) <= max_length else _cut(tokenizer, conversation, max_length, generation, one)
@@ -93,6 +118,8 @@ def encode_many(
 
 def encode_parts(tokenizer: Any, conversations: Sequence[Conversation], max_length: int) -> list[list[Encoded]]:
     """As `encode_many`, for learning: a text that is too long is not cut but comes in several parts, and nothing of it is lost."""
+    if reads_first(tokenizer):
+        return [[one] for one in encode_pairs(tokenizer, conversations, max_length, False)]
     form, texts = format_of(tokenizer), [is_text(one) for one in conversations]
     whole = iter(encode_many(tokenizer, [one for one, text in zip(conversations, texts, strict=True) if text]))
     turns = iter(encode_many(tokenizer, [one for one, text in zip(conversations, texts, strict=True) if not text], max_length))
@@ -111,19 +138,23 @@ def pieces(tokenizer: Any, encoded: Encoded) -> list[tuple[str, bool]]:
 def tokens(tokenizer: Any, encoded: Encoded) -> list[tuple[list[str], bool]]:
     """As `pieces`, each run as the texts of its tokens; tokens that make a character only together stand together."""
     runs = groupby(zip(encoded.ids, encoded.trained, strict=True), key=lambda pair: pair[1])
-    return [(_texts(tokenizer, [id for id, _ in run]), trained) for trained, run in runs]
+    return [([text for text, _ in spelled(tokenizer, [id for id, _ in run])], trained) for trained, run in runs]
 
 
-def _texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
-    """What each token adds to the text; a token of a SentencePiece model brings its blank only when something stands before it."""
-    texts: list[str] = []
+def spelled(tokenizer: Any, ids: Sequence[int]) -> list[tuple[str, int]]:
+    """What tokens add to the text, as (text, how many tokens): those that make a character only together stand together.
+
+    A token of a SentencePiece model brings its blank only when something stands before it.
+    """
+    texts: list[tuple[str, int]] = []
     waiting: list[int] = []
     for place, id in enumerate(ids):
         waiting.append(id)
-        whole = tokenizer.decode(ids[max(0, place - CONTEXT) : place + 1], skip_special_tokens=False)
-        before = tokenizer.decode(ids[max(0, place - CONTEXT) : place + 1 - len(waiting)], skip_special_tokens=False)
+        known = place + 1 - len(waiting)
+        whole = tokenizer.decode(ids[max(0, known - CONTEXT) : place + 1], skip_special_tokens=False)
+        before = tokenizer.decode(ids[max(0, known - CONTEXT) : known], skip_special_tokens=False)
         if not whole.endswith("\ufffd") or place == len(ids) - 1:
-            texts.append(whole[len(before) :])
+            texts.append((whole[len(before) :], len(waiting)))
             waiting = []
     return texts
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from playground.errors import PlaygroundError, Sentence
-from playground.rag.evidence import ENOUGH, Evidence, stands, supported
+from playground.rag.evidence import ENOUGH, Evidence, completed, stands, supported
 from playground.rag.index import Passage
 from playground.rag.text import language_of, sentences
 
@@ -31,7 +31,10 @@ SMALL_EVIDENCE, LARGE_EVIDENCE = 500, 4_000  # characters of text that the model
 
 @dataclass
 class Answer:
-    """What is known so far. `by` says whose words `answer` is: document, model, or nobody (refused). `said` is what the model wrote."""
+    """What is known so far. `by` says whose words `answer` is: document, model, or nobody (refused).
+
+    `said` is what the model wrote when it had read `prompt`.
+    """
 
     answer: str | Sentence = ""
     citations: list[dict[str, Any]] = field(default_factory=list)
@@ -45,13 +48,20 @@ class Answer:
     model: str = ""
     error: Sentence | None = None
     done: bool = False
+    prompt: str = ""
 
 
 Generate = Callable[[str], Iterator[dict[str, Any]]]  # a prompt -> states with text, adapter, model, error
 
 
 def respond(
-    question: str, evidence: Sequence[Evidence], page_text: Callable[[Passage], str], generate: Generate | None, *, small: bool
+    question: str,
+    evidence: Sequence[Evidence],
+    page_text: Callable[[Passage], str],
+    generate: Generate | None,
+    *,
+    small: bool,
+    enough: float = ENOUGH,
 ) -> Iterator[Answer]:
     """The answer as it grows; the last one is whole.
 
@@ -59,22 +69,24 @@ def respond(
         page_text: the text of a passage's page, against which quotes are checked.
         generate: asks a model; None answers with the documents' sentence alone.
         small: whether the model is one whose words never lead.
+        enough: how sure the best sentence must be; below, nothing is answered.
     """
     started = time.perf_counter()
-    checked = [one for one in evidence if stands(one.quote, page_text(one.passage))]
+    checked = [completed(one, page_text(one.passage)) for one in evidence if stands(one.quote, page_text(one.passage))]
     now = Answer(confidence=checked[0].score if checked else 0.0)
-    if not checked or checked[0].score < ENOUGH:
+    if not checked or checked[0].score < enough:
         now.answer, now.refused, now.by, now.done = Sentence(REFUSAL), True, "nobody", True
         now.seconds = round(time.perf_counter() - started, 2)
         yield now
         return
-    strong = [one for one in checked if one.score >= max(ENOUGH, 0.85 * checked[0].score)]
+    strong = [one for one in checked if one.score >= max(enough, 0.85 * checked[0].score)]
     now.citations = [_citation(one) for one in strong]
     now.answer = strong[0].quote
     yield now
     if generate is not None:
         text = _reading(strong, SMALL_EVIDENCE if small else LARGE_EVIDENCE, whole=not small)
         prompt = (SMALL_PROMPT if small else LARGE_PROMPT)[language_of(question)].format(text=FRAME.sub(" ", text), question=question)
+        now.prompt = prompt
         try:
             for state in generate(prompt):
                 now.said, now.adapter, now.model, now.error = state["text"], state["adapter"], state.get("model", ""), state.get("error")
@@ -95,6 +107,7 @@ def _citation(one: Evidence) -> dict[str, Any]:
         "document": passage.name,
         "page": passage.page,
         "label": passage.label,
+        "unit": passage.unit,
         "quote": one.quote,
         "chunk": passage.id,
         "score": one.score,

@@ -1,4 +1,4 @@
-"""Pages into passages: pieces of some 220 tokens that end where a sentence ends and lie within a page.
+"""Pages into passages: pieces of some 220 tokens, or another size, that end where a sentence ends and lie within a page.
 
 The last passage of a page borrows the end of its last sentence from the next page; a passage names the page where it starts. The splitter
 is `semantic-text-splitter`, sized by the embedder's own tokenizer. Does not know files, indexes or models.
@@ -6,15 +6,63 @@ is `semantic-text-splitter`, sized by the embedder's own tokenizer. Does not kno
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from playground.errors import SettingsError
 from playground.rag.pdf import Page
 from playground.rag.text import ends_whole, sentences
 
 TOKENS = 220
+SIZES = (64, 400)  # tokens
+MOST_OVERLAP = 0.25  # of a passage
 MOST_BORROWED = 400  # characters from the next page
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large passages are at most, in tokens, and how many tokens at most a passage has in common with the one before it."""
+
+    tokens: int = TOKENS
+    overlap: int = 0
+
+    @classmethod
+    def read(cls, tokens: Any = None, overlap: Any = None) -> Size:
+        """A size as somebody set it; None stands for the usual.
+
+        Raises:
+            SettingsError: no whole numbers, or out of range.
+        """
+        tokens, overlap = TOKENS if tokens is None else tokens, 0 if overlap is None else overlap
+        least, most = SIZES
+        whole = all(isinstance(one, int | float) and not isinstance(one, bool) and one == int(one) for one in (tokens, overlap))
+        if not whole or not least <= tokens <= most or not 0 <= overlap <= tokens * MOST_OVERLAP:
+            raise SettingsError(
+                "A passage has {least} to {most} tokens, and at most a quarter of them overlap with the one before.", least=least, most=most
+            )
+        return cls(int(tokens), int(overlap))
+
+
+USUAL = Size()
+
+
+def size_in(identity: Mapping[str, Any]) -> Size:
+    """The size that a collection's passages have, by its manifest; the usual one where an older one does not tell."""
+    return Size(identity.get("passage_tokens", Size.tokens), identity.get("passage_overlap", Size.overlap))
+
+
+def size_of(settings: Mapping[str, Any] | None) -> Size | None:
+    """A size from settings named `tokens` and `overlap`; None where none is set.
+
+    Raises:
+        SettingsError: other names, or as `Size.read`.
+    """
+    if not settings:
+        return None
+    if unknown := [str(name)[:50] for name in settings if name not in ("tokens", "overlap")]:
+        raise SettingsError("Passages have no setting {names}; they have tokens and overlap.", names=", ".join(unknown))
+    return Size.read(settings.get("tokens"), settings.get("overlap"))
 
 
 @dataclass(frozen=True)
@@ -28,16 +76,17 @@ class Chunk:
     text: str
 
 
-def chunk(pages: Iterable[Page], tokenizer: Any, tokens: int = TOKENS) -> Iterator[Chunk]:
+def chunk(pages: Iterable[Page], tokenizer: Any, tokens: int = TOKENS, overlap: int = 0) -> Iterator[Chunk]:
     """The passages of a document, page by page.
 
     Args:
         tokenizer: a `tokenizers.Tokenizer`, which counts.
         tokens: the size of a passage at most, but for a sentence finished from the next page.
+        overlap: tokens at most that a passage repeats of the one before it on its page.
     """
     from semantic_text_splitter import TextSplitter
 
-    splitter = TextSplitter.from_huggingface_tokenizer(tokenizer, tokens)
+    splitter = TextSplitter.from_huggingface_tokenizer(tokenizer, tokens, overlap=overlap)
     number, skip = 0, 0
     for page, following in _with_next(pages):
         body, shift = page.text[skip:], skip

@@ -13,44 +13,29 @@ import errno
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from playground.errors import Sentence, pack, storage_errors, unpack
+from playground.rag import bm25, schema
+from playground.rag.boxes import Box
 from playground.rag.chunks import Chunk
 from playground.rag.text import STOPWORDS, words
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS documents (
-  id INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL UNIQUE, file TEXT NOT NULL, state TEXT NOT NULL,
-  pages INTEGER NOT NULL DEFAULT 0, pages_empty INTEGER NOT NULL DEFAULT 0, pages_garbled INTEGER NOT NULL DEFAULT 0,
-  chunks INTEGER NOT NULL DEFAULT 0, error TEXT, added REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS pages (document INTEGER NOT NULL, number INTEGER NOT NULL, label TEXT NOT NULL, text TEXT NOT NULL,
-  PRIMARY KEY (document, number)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS chunks (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL, number INTEGER NOT NULL, page INTEGER NOT NULL, label TEXT NOT NULL,
-  start INTEGER NOT NULL, text TEXT NOT NULL, vector BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS chunks_of ON chunks (document);
-CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(
-  text, content='chunks', content_rowid='id', tokenize="porter unicode61 remove_diacritics 2"
-);
-CREATE TRIGGER IF NOT EXISTS chunk_added AFTER INSERT ON chunks BEGIN INSERT INTO words(rowid, text) VALUES (new.id, new.text); END;
-CREATE TRIGGER IF NOT EXISTS chunk_gone AFTER DELETE ON chunks BEGIN
-  INSERT INTO words(words, rowid, text) VALUES ('delete', old.id, old.text);
-END;
-"""
 WAITING, DONE, FAILED = "waiting", "done", "failed"
-MOST_TERMS = 64  # of a question; more would only slow the search
 
 
 @dataclass(frozen=True)
 class Document:
-    """A file of a collection. `file` is its name in documents/, `error` says why it failed, `pages_empty` counts pages without text."""
+    """A file of a collection. `file` is its name in documents/, `error` says why it failed, `pages_empty` counts pages without text.
+
+    `unit` says what its pages are (page, slide, sheet, section or part), `health` is what else is told about it.
+    """
 
     id: int
     name: str
@@ -63,6 +48,9 @@ class Document:
     chunks: int
     error: Sentence | None
     added: float
+    pages_ocr: int = 0
+    unit: str = "page"
+    health: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,6 +64,7 @@ class Passage:
     label: str
     start: int
     text: str
+    unit: str = "page"
 
 
 class Index:
@@ -89,6 +78,7 @@ class Index:
         with storage_errors(), _full():
             db = sqlite3.connect(self.path, timeout=30)
             try:
+                schema.upgrade(db)
                 db.row_factory = sqlite3.Row
                 if write:
                     with db:
@@ -101,8 +91,7 @@ class Index:
     def create(self) -> None:
         """Make the tables, where they are not there yet."""
         with self._open() as db:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.executescript(SCHEMA)
+            schema.create(db)
 
     def register(self, name: str, sha256: str, file: str) -> Document:
         """Note a file that waits to be indexed; the same bytes again give the document that is there, and a failed one another try."""
@@ -127,11 +116,16 @@ class Index:
         pages: Sequence[tuple[int, str, str, bool]],
         *,
         replaces: Sequence[int] = (),
+        boxes: Mapping[int, Sequence[Box]] | None = None,
+        unit: str = "page",
+        health: Mapping[str, Any] | None = None,
     ) -> list[int]:
         """Store a document's passages with their vectors (n, dimension) and its pages (number, label, text, garbled); gives the ids.
 
-        The documents that it `replaces` go in the same moment.
+        The documents that it `replaces` go in the same moment. `boxes` has, by page number, the words of pages that were read from a
+        picture.
         """
+        boxes = boxes or {}
         vectors = np.ascontiguousarray(vectors, dtype=np.float16)
         with self._open(write=True) as db:
             for former in replaces:
@@ -145,10 +139,14 @@ class Index:
                 )
                 ids.append(int(cursor.lastrowid or 0))
             db.executemany("INSERT INTO pages VALUES (?, ?, ?, ?)", [(document, number, label, text) for number, label, text, _ in pages])
+            db.executemany(
+                "INSERT INTO word_boxes VALUES (?, ?, ?)", [(document, number, _packed(words)) for number, words in boxes.items()]
+            )
             empty, bad = sum(not text for _, _, text, _ in pages), sum(garbled for *_, garbled in pages)
             db.execute(
-                "UPDATE documents SET state = ?, pages = ?, pages_empty = ?, pages_garbled = ?, chunks = ?, error = NULL WHERE id = ?",
-                (DONE, len(pages), empty, bad, len(ids), document),
+                "UPDATE documents SET state = ?, pages = ?, pages_empty = ?, pages_garbled = ?, pages_ocr = ?, chunks = ?, unit = ?,"
+                " health = ?, error = NULL WHERE id = ?",
+                (DONE, len(pages), empty, bad, len(boxes), len(ids), unit, json.dumps(dict(health or {})), document),
             )
             return ids
 
@@ -174,7 +172,7 @@ class Index:
     def count(self) -> int:
         """Passages in all."""
         with self._open() as db:
-            return int(db.execute("SELECT count(*) FROM chunks").fetchone()[0])
+            return _count(db)
 
     def newest(self) -> int:
         """The highest id of a passage, which no other one had before; 0 where there is none."""
@@ -191,18 +189,54 @@ class Index:
     def rarity(self, wanted: Sequence[str]) -> dict[str, float]:
         """How much each word tells, by how few passages hold it: ln(1 + n / (1 + passages with it))."""
         with self._open() as db:
-            total = int(db.execute("SELECT count(*) FROM chunks").fetchone()[0])
-            told = {}
-            for word in dict.fromkeys(wanted[:MOST_TERMS]):
-                held = db.execute("SELECT count(*) FROM words WHERE words MATCH ?", (_quoted(word),)).fetchone()[0]
-                told[word] = float(np.log1p(total / (1 + held)))
-            return told
+            total, held = _count(db), bm25.held(db, wanted)
+        return {word: float(np.log1p(total / (1 + count))) for word, count in held.items()}
 
     def replace_vectors(self, ids: Sequence[int], vectors: np.ndarray) -> None:
         """New vectors (n, dimension) for all passages, from another version of the embedder."""
         rows = [(vector.tobytes(), id) for id, vector in zip(ids, np.ascontiguousarray(vectors, dtype=np.float16), strict=True)]
         with self._open(write=True) as db:
             db.executemany("UPDATE chunks SET vector = ? WHERE id = ?", rows)
+
+    def pages(self, document: int) -> list[tuple[int, str, str]]:
+        """(number, label, text) of every page of a document, in order."""
+        with self._open() as db:
+            rows = db.execute("SELECT number, label, text FROM pages WHERE document = ? ORDER BY number", (document,))
+            return [(row["number"], row["label"], row["text"]) for row in rows]
+
+    def stage(self, document: int, chunks: Sequence[Chunk], vectors: np.ndarray) -> None:
+        """Lay passages with vectors (n, dimension) of another embedder aside, where no question sees them."""
+        vectors = np.ascontiguousarray(vectors, dtype=np.float16)
+        pairs = zip(chunks, vectors, strict=True)
+        rows = [(document, c.number, c.page, c.label, c.start, c.text, vector.tobytes()) for c, vector in pairs]
+        with self._open(write=True) as db:
+            db.executemany("INSERT INTO staged (document, number, page, label, start, text, vector) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def unstage(self) -> None:
+        """Forget what was laid aside."""
+        with self._open(write=True) as db:
+            db.execute("DELETE FROM staged")
+
+    def swap(self, about: Mapping[str, Any]) -> None:
+        """Let what was laid aside take the place of all passages, in one moment; `about` is kept with them (see `about`)."""
+        columns = "document, number, page, label, start, text, vector"
+        with self._open(write=True) as db:
+            db.execute("DELETE FROM chunks")
+            db.execute(f"INSERT INTO chunks ({columns}) SELECT {columns} FROM staged ORDER BY id")  # noqa: S608
+            db.execute("DELETE FROM staged")
+            db.execute("UPDATE documents SET chunks = (SELECT count(*) FROM chunks WHERE document = documents.id)")
+            db.execute("INSERT OR REPLACE INTO about VALUES ('embedder', ?)", (json.dumps(dict(about)),))
+
+    def about(self) -> dict[str, Any]:
+        """What the last `swap` was told; empty where there was none."""
+        with self._open() as db:
+            row = db.execute("SELECT value FROM about WHERE key = 'embedder'").fetchone()
+            return dict(json.loads(row["value"])) if row else {}
+
+    def rename(self, document: int, name: str) -> None:
+        """Another name for a document."""
+        with self._open(write=True) as db:
+            db.execute("UPDATE documents SET name = ? WHERE id = ?", (name, document))
 
     def texts(self) -> tuple[list[int], list[str]]:
         """Ids and texts of every passage."""
@@ -215,8 +249,8 @@ class Index:
         with self._open() as db:
             marks = ",".join("?" * len(ids))
             rows = db.execute(
-                f"SELECT c.id, c.document, d.name, c.page, c.label, c.start, c.text FROM chunks c JOIN documents d ON d.id = c.document"  # noqa: S608
-                f" WHERE c.id IN ({marks})",
+                "SELECT c.id, c.document, d.name, c.page, c.label, c.start, c.text, d.unit FROM chunks c"  # noqa: S608
+                f" JOIN documents d ON d.id = c.document WHERE c.id IN ({marks})",
                 list(ids),
             )
             return {row["id"]: Passage(**dict(row)) for row in rows}
@@ -229,24 +263,40 @@ class Index:
             )
             return "\n".join(row["text"] for row in rows)
 
+    def word_boxes(self, document: int, number: int) -> list[Box]:
+        """The words of a page that was read from a picture, in reading order; empty for every other page."""
+        with self._open() as db:
+            row = db.execute("SELECT boxes FROM word_boxes WHERE document = ? AND number = ?", (document, number)).fetchone()
+            return _unpacked(row["boxes"]) if row else []
+
+    def page(self, document: int, number: int) -> tuple[str, str] | None:
+        """(printed label, text) of one page; None where there is no such page."""
+        with self._open() as db:
+            row = db.execute("SELECT label, text FROM pages WHERE document = ? AND number = ?", (document, number)).fetchone()
+        return (row["label"], row["text"]) if row else None
+
+    def on_page(self, document: int, number: int) -> list[Passage]:
+        """The passages that begin on a page, in their order."""
+        with self._open() as db:
+            rows = db.execute("SELECT id FROM chunks WHERE document = ? AND page = ? ORDER BY number", (document, number)).fetchall()
+        ids = [row["id"] for row in rows]
+        found = self.passages(ids) if ids else {}
+        return [found[id] for id in ids]
+
     def keyword(self, question: str, k: int) -> list[tuple[int, float]]:
         """(passage id, BM25 score, higher is better) of the best passages by the question's words (Robertson and Zaragoza, 2009)."""
-        wanted = list(dict.fromkeys(word for word in words(question) if word not in STOPWORDS))[:MOST_TERMS]
+        wanted = list(dict.fromkeys(word for word in words(question) if word not in STOPWORDS))[: bm25.MOST_TERMS]
         return self.any_of(wanted or words(question), k)
 
     def any_of(self, wanted: Sequence[str], k: int) -> list[tuple[int, float]]:
         """As `keyword`, for words already chosen; a passage needs one of them."""
-        query = " OR ".join(map(_quoted, list(dict.fromkeys(wanted))[:MOST_TERMS]))
-        if not query:
-            return []
         with self._open() as db:
-            rows = db.execute("SELECT rowid, bm25(words) AS score FROM words WHERE words MATCH ? ORDER BY score LIMIT ?", (query, k))
-            return [(row["rowid"], -row["score"]) for row in rows]
+            return bm25.best(db, wanted, k) if wanted else []
 
-
-def _quoted(word: str) -> str:
-    """A word as a query of FTS5, in which nothing else has a meaning; FTS5 itself takes the accents off, of both sides alike."""
-    return '"' + word.replace('"', "") + '"'
+    def related(self, wanted: Sequence[str], k: int) -> list[tuple[int, float]]:
+        """As `any_of`, for words that mean nearly what a question's own do; in a large collection only the rarer ones count."""
+        with self._open() as db:
+            return bm25.best_of_rare(db, wanted, k) if wanted else []
 
 
 @contextlib.contextmanager
@@ -262,7 +312,23 @@ def _full() -> Iterator[None]:
 
 def _document(row: sqlite3.Row) -> Document:
     values = dict(row)
-    return Document(**{**values, "error": unpack(json.loads(values["error"])) if values["error"] else None})
+    error = unpack(json.loads(values["error"])) if values["error"] else None
+    return Document(**{**values, "error": error, "health": json.loads(values["health"])})
+
+
+def _packed(boxes: Sequence[Box]) -> bytes:
+    """Shares are kept to a ten-thousandth, a third of a dot on a large screen."""
+    rows = [(b.text, *(round(side, 4) for side in (b.left, b.top, b.right, b.bottom)), b.confidence) for b in boxes]
+    return zlib.compress(json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _unpacked(packed: bytes) -> list[Box]:
+    return [Box(*row) for row in json.loads(zlib.decompress(packed))]
+
+
+def _count(db: sqlite3.Connection) -> int:
+    """From what the documents say, which each transaction keeps true; to count the passages would take longer than to find them."""
+    return int(db.execute("SELECT coalesce(sum(chunks), 0) FROM documents").fetchone()[0])
 
 
 def _ids(db: sqlite3.Connection, document: int) -> list[int]:
@@ -279,3 +345,4 @@ def _delete(db: sqlite3.Connection, document: int) -> list[int]:
 def _clear(db: sqlite3.Connection, document: int) -> None:
     db.execute("DELETE FROM chunks WHERE document = ?", (document,))
     db.execute("DELETE FROM pages WHERE document = ?", (document,))
+    db.execute("DELETE FROM word_boxes WHERE document = ?", (document,))

@@ -1,4 +1,4 @@
-"""A PDF's pages, read by a process that can be killed (`playground.rag.reader`).
+"""A file's pages, read by a process that can be killed (`playground.rag.reader`).
 
 Knows limits and the sentence for every way a file can fail. Does not know what becomes of the text.
 """
@@ -9,26 +9,42 @@ import contextlib
 import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from playground.errors import FileUnreadable
-from playground.rag import reader, text
+from playground.rag import text
+from playground.rag.boxes import Box
+from playground.rag.readers import ocr, told
 from playground.settings import PROJECT
 
+SUFFIXES = (
+    *(".pdf", ".docx", ".pptx", ".xlsx", ".xlsm", ".xls", ".ods", ".csv", ".tsv", ".txt", ".text", ".md", ".markdown", ".html", ".htm"),
+    *(".png", ".jpg", ".jpeg", ".tif", ".tiff"),
+)
 PAGE_SECONDS = 30.0
-LABEL_CHARACTERS = 40
+PICTURE_SECONDS = ocr.SECONDS + 20  # and what a page costs beside
+LABEL_CHARACTERS = 80
 PROBLEMS = {
-    reader.PASSWORD: "{name} is protected by a password. Save a copy without the password, then add that.",
-    reader.DAMAGED: "{name} is damaged, and its pages cannot be read. Open it in a PDF viewer, print it to a new PDF, then add that.",
-    reader.NO_PAGES: "{name} has no pages.",
-    reader.MANY_PAGES: "{name} has more than 5,000 pages. Split it into parts, then add those.",
-    reader.NOT_PDF: "{name} is not a PDF file. Save or export it as PDF, then add that.",
+    told.PASSWORD: "{name} is protected by a password. Give the password, or add a copy without one.",
+    told.WRONG_PASSWORD: "That password does not open {name}. Look at capital letters and accents, then give it again.",
+    told.DAMAGED: "{name} is damaged, and its pages cannot be read. Open it in a PDF viewer, print it to a new PDF, then add that.",
+    told.NO_PAGES: "{name} has no pages.",
+    told.MANY_PAGES: "{name} has more than 5,000 pages. Split it into parts, then add those.",
+    told.NOT_PDF: "{name} is not a PDF file. Save or export it as PDF, then add that.",
+    told.UNKNOWN: "{name} is of a kind that cannot be read here. Save it as PDF, then add that.",
+    told.BOMB: "{name} unpacks to more than 300 MB, so it was not opened. Save it as PDF, then add that.",
+    told.OLD_OFFICE: "{name} has a password, or is from an older Office. Save it as .docx, .pptx or .xlsx without one, then add that.",
+}
+UNLIKE_PDF = {  # the same, of files that are no PDF
+    told.DAMAGED: "{name} is damaged and cannot be read. Open it with the program that made it, save it again, then add that.",
+    told.NO_PAGES: "{name} has no text in it.",
 }
 STUCK = "Page {page} of {name} took longer than {seconds} seconds to read, so the file was left out. Print it to a new PDF, then add that."
 CRASHED = "{name} made the PDF reader give up at page {page}, so the file was left out. Print it to a new PDF, then add that."
@@ -36,63 +52,98 @@ CRASHED = "{name} made the PDF reader give up at page {page}, so the file was le
 
 @dataclass(frozen=True)
 class Page:
-    """One page: `number` counts from 1, `label` is the printed number where the file tells it, `text` is in paragraphs, perhaps empty."""
+    """One page, or what stands for one: `number` counts from 1, `label` is the printed number or a title, `text` is in paragraphs.
+
+    `ocr` pages were read from a picture, `boxes` are their words. `missed` says why a picture was not read: absent, slow or poor.
+    """
 
     number: int
     label: str
     text: str
     garbled: bool = False
+    ocr: bool = False
+    boxes: tuple[Box, ...] = field(default=(), repr=False)
+    tables: int = 0
+    missed: str = ""
+
+
+@dataclass
+class About:
+    """What a reading tells beside the pages.
+
+    `unit` is what a page is (page, slide, sheet, section or part), `attachments` and `cut` are names of files and sheets that were not
+    read, or not wholly, and `languages` those in which pictures are read. `looking` is called with (page, pages) when one begins to be.
+    """
+
+    unit: str = "page"
+    attachments: list[str] = field(default_factory=list)
+    encrypted: bool = False
+    cut: list[str] = field(default_factory=list)
+    languages: list[str] = field(default_factory=list)
+    looking: Callable[[int, int], None] = lambda page, pages: None
 
 
 class Cancelled(Exception):
     """The reading was given up on request."""
 
 
+def tesseract() -> str | None:
+    """Where the program that reads pictures is installed; None where it is not."""
+    return shutil.which("tesseract")
+
+
 def read(
-    path: Path, name: str, cancelled: Callable[[], bool] = lambda: False, *, seconds: float = PAGE_SECONDS
+    path: Path,
+    name: str,
+    cancelled: Callable[[], bool] = lambda: False,
+    *,
+    seconds: float = PAGE_SECONDS,
+    password: str | None = None,
+    about: About | None = None,
 ) -> Iterator[tuple[int, Page]]:
     """(pages in all, page) for every page in order.
 
     Args:
+        path: its ending counts where the content does not tell what kind of file it is.
         name: what the user calls the file.
         cancelled: asked about twice a second.
-        seconds: how long one page may take.
+        seconds: how long one page may take, where no picture is read.
+        about: is filled with what there is to tell beside the pages.
 
     Raises:
         FileUnreadable: a password, damage, no pages, too many, or a page that never ends.
         Cancelled: `cancelled` said so.
     """
-    # The reader gets no variables of ours: a flaw in a PDF library must not find a token there.
-    environ = {"PYTHONUTF8": "1"} if os.name == "posix" else None
-    process = subprocess.Popen(
-        [sys.executable, "-m", "playground.rag.reader", str(path.absolute())],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd=PROJECT,
-        env=environ,
-    )
+    about = about or About()
+    suffix = path.suffix.lower()
+    request = json.dumps({"suffix": suffix, "password": password, "tesseract": tesseract()})
+    process = _start(path)
     lines: queue.Queue[bytes | None] = queue.Queue(maxsize=64)
-    pump = threading.Thread(target=_pump, args=(process, lines), daemon=True)
+    pump = threading.Thread(target=_pump, args=(process, lines, request), daemon=True)
     pump.start()
-    total, at, whole = 0, 1, False
+    total, at, whole, limit = 0, 1, False, seconds
     try:
         while True:
-            line = _next(lines, cancelled, seconds)
+            line = _next(lines, cancelled, limit)
             if line is _TIMEOUT:
-                raise FileUnreadable(STUCK, page=at, name=name, seconds=round(seconds))
-            told = _heard(line) if line is not None else None
-            if told is None:
+                raise FileUnreadable(STUCK, page=at, name=name, seconds=round(limit))
+            heard = _heard(line) if line is not None else None
+            if heard is None:
                 break
-            if problem := told.get("problem"):
-                raise FileUnreadable(PROBLEMS[problem], name=name)
-            if "pages" in told:
-                total = told["pages"]
-            elif "page" in told:
-                at = told["page"] + 1
-                label = " ".join(text.clean(told["label"]).split())[:LABEL_CHARACTERS]
-                yield total, Page(told["page"], label, text.unwrap(text.clean(told["text"])), told["garbled"])
-            elif "end" in told:
+            if problem := heard.get("problem"):
+                raise FileUnreadable(UNLIKE_PDF[problem] if suffix != ".pdf" and problem in UNLIKE_PDF else PROBLEMS[problem], name=name)
+            if "pages" in heard:
+                total, about.unit = heard["pages"], heard.get("unit", "page")
+            elif "ocr" in heard and "page" not in heard:
+                limit = max(seconds, PICTURE_SECONDS)
+                about.looking(heard["ocr"], total)
+            elif "page" in heard:
+                at = heard["page"] + 1
+                yield total, _page(heard)
+            elif "end" in heard:
+                about.attachments = [_line(one, 200) for one in heard.get("attachments", [])]
+                about.encrypted, about.cut = bool(heard.get("encrypted")), [_line(one, 200) for one in heard.get("cut", [])]
+                about.languages = heard.get("languages", [])
                 whole = True
         if not whole:
             raise FileUnreadable(CRASHED, page=at, name=name)
@@ -108,14 +159,53 @@ def read(
                     pipe.close()
 
 
+def _start(path: Path) -> subprocess.Popen[bytes]:
+    # The reader gets no variables of ours: a flaw in a PDF library must not find a token there.
+    environ = {"PYTHONUTF8": "1"} if os.name == "posix" else None
+    return subprocess.Popen(
+        [sys.executable, "-m", "playground.rag.reader", str(path.absolute())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=PROJECT,
+        env=environ,
+    )
+
+
+def _page(heard: dict[str, Any]) -> Page:
+    parts = heard.get("parts") or [{"text": heard["text"], "as_is": False}]
+    cleaned = ((text.clean(part["text"]), part["as_is"]) for part in parts)
+    pieces = (_kept(one) if as_is else text.unwrap(one) for one, as_is in cleaned)
+    boxes = tuple(Box(text.clean(word).strip(), *sides) for word, *sides in heard.get("boxes", ()))
+    return Page(
+        heard["page"],
+        _line(heard["label"], LABEL_CHARACTERS),
+        "\n".join(piece for piece in pieces if piece),
+        heard["garbled"],
+        heard.get("ocr", False),
+        boxes,
+        heard.get("tables", 0),
+        heard.get("missed", ""),
+    )
+
+
+def _kept(lines: str) -> str:
+    """Lines that are not joined, such as the rows of a table."""
+    return "\n".join(line for one in lines.split("\n") if (line := " ".join(one.split())))
+
+
+def _line(name: str, most: int) -> str:
+    return " ".join(text.clean(name).split())[:most]
+
+
 _TIMEOUT = b"timeout"
 _PAGE = {"page", "label", "text", "garbled"}
 
 
-def _pump(process: subprocess.Popen[bytes], lines: queue.Queue[bytes | None]) -> None:
+def _pump(process: subprocess.Popen[bytes], lines: queue.Queue[bytes | None], request: str) -> None:
     with contextlib.suppress(OSError, ValueError):
         if process.stdin is not None:
-            process.stdin.write(b"\n")  # no password
+            process.stdin.write(request.encode() + b"\n")
             process.stdin.flush()
         for line in process.stdout or ():
             lines.put(line)
@@ -125,13 +215,13 @@ def _pump(process: subprocess.Popen[bytes], lines: queue.Queue[bytes | None]) ->
 def _heard(line: bytes) -> dict[str, Any] | None:
     """What the reader says; None where that is no line of its own, such as the half one of a reader that was killed."""
     try:
-        told = json.loads(line)
+        heard = json.loads(line)
     except ValueError:
         return None
-    if not isinstance(told, dict):
+    if not isinstance(heard, dict):
         return None
-    known = told["problem"] in PROBLEMS if "problem" in told else told.keys() & {"pages", "end"} or told.keys() >= _PAGE
-    return told if known else None
+    known = heard["problem"] in PROBLEMS if "problem" in heard else heard.keys() & {"pages", "end"} or heard.keys() >= _PAGE
+    return heard if known or heard.keys() == {"ocr"} else None
 
 
 def _next(lines: queue.Queue[bytes | None], cancelled: Callable[[], bool], seconds: float) -> bytes | None:

@@ -1,133 +1,112 @@
-"""Reads one PDF in a process of its own: `python -m playground.rag.reader FILE`, JSON lines out.
+"""Reads one file in a process of its own: `python -m playground.rag.reader FILE`, JSON lines out.
 
 A file from a stranger may loop, swallow memory or crash a library, so nothing of it is opened in the app's process: the parent
-(`playground.rag.pdf`) kills this one when a page takes too long. PDFium gives the text; pypdf reads what PDFium cannot open, and the pages
-whose text PDFium gives garbled. Lines out: {"pages": n}, then {"page", "label", "text"} for each page, then {"end": true}; or {"problem"}.
+(`playground.rag.pdf`) kills this one when a page takes too long. The first line in is JSON: {"suffix", "password", "tesseract"}. Lines
+out: {"pages": n, "unit"}, then for each page {"ocr": number} where its picture is being read, and {"page", "label", "text", "garbled",
+"parts", "ocr", "boxes", "tables", "missed"}; then {"end": true, ...} with what else there is to tell; or {"problem"}.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-MOST_CHARACTERS = 100_000  # of one page
-MOST_PAGES = 5_000
-MEMORY = 2 * 1024**3  # bytes of address space
-GARBLED = 0.15  # share of characters that stand for nothing readable
-PASSWORD, DAMAGED, NO_PAGES, MANY_PAGES, NOT_PDF = "password", "damaged", "no_pages", "many_pages", "not_pdf"
+from playground.rag.readers.limits import check_packed, limit_memory
+from playground.rag.readers.told import DAMAGED, NOT_PDF, OLD_OFFICE, UNKNOWN, Request, Unreadable
+from playground.system import end_with_parent
+
+PDF_WITHIN = 1024 * 1024  # bytes in which the mark of a PDF stands
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # the head of older Office files, and of newer ones with a password
+PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*")
+PACKED = {"word/": "word", "ppt/": "slides", "xl/": "workbook"}
+Read = Callable[[Request], Iterator[dict[str, Any]]]
 
 
-class Unreadable(Exception):
-    """The whole file cannot be read; `args[0]` is one of the problems above."""
+def kind_of(request: Request) -> str:
+    """What a file is, by its content first and by its name where that leaves several possibilities.
+
+    Raises:
+        Unreadable: none of the kinds known here.
+    """
+    with request.path.open("rb") as file:
+        head = file.read(PDF_WITHIN)
+    if b"%PDF-" in head:
+        return "pdf"
+    if request.suffix == ".pdf":
+        raise Unreadable(NOT_PDF)
+    if head.startswith(PICTURES):
+        return "picture"
+    if head.startswith(b"PK\x03\x04"):
+        names = check_packed(request.path)
+        if "content.xml" in names and request.suffix == ".ods":
+            return "workbook"
+        for start, kind in PACKED.items():
+            if any(name.startswith(start) for name in names):
+                return kind
+    elif head.startswith(OLE):
+        if request.suffix == ".xls":
+            return "workbook"
+        raise Unreadable(OLD_OFFICE)
+    elif request.suffix in TEXTS:
+        return TEXTS[request.suffix]
+    raise Unreadable(UNKNOWN)
 
 
-def garbled(text: str) -> float:
-    """Share of characters that no font mapping explained: replacement and private ones, controls, and letters with their bytes swapped."""
-    shown = [c for c in text if not c.isspace()]
-    if not shown:
-        return 0.0
-    odd = sum(c == "\ufffd" or "\ue000" <= c <= "\uf8ff" or ord(c) < 32 or (ord(c) > 0x2000 and ord(c) % 256 == 0) for c in shown)
-    return odd / len(shown)
+TEXTS = {
+    ".txt": "plain",
+    ".text": "plain",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".html": "html",
+    ".htm": "html",
+    ".csv": "separated",
+    ".tsv": "separated",
+}
 
 
-def with_pdfium(path: Path, password: str | None) -> tuple[int, Callable[[int], tuple[str, str]]]:
-    """Number of pages, and a function from page number (from 0) to (label, text)."""
-    import pypdfium2 as pdfium
-    import pypdfium2.raw as raw
+def _reader(kind: str) -> Read:
+    if kind == "pdf":
+        from playground.rag.readers import pdfs
 
-    try:
-        document = pdfium.PdfDocument(path, password=password)
-    except pdfium.PdfiumError as error:
-        code = getattr(error, "err_code", None)
-        raise Unreadable(PASSWORD if code == raw.FPDF_ERR_PASSWORD else DAMAGED) from error
+        return pdfs.pages
+    if kind == "picture":
+        from playground.rag.readers import pictures
 
-    def page(number: int) -> tuple[str, str]:
-        one = document[number]
-        try:
-            label = ""
-            with contextlib.suppress(ValueError):  # an odd label does not cost the text
-                label = document.get_page_label(number) or ""
-            text = one.get_textpage()
-            try:
-                return label, text.get_text_range()[:MOST_CHARACTERS]
-            finally:
-                text.close()
-        finally:
-            one.close()
+        return pictures.pages
+    if kind in ("word", "slides"):
+        from playground.rag.readers import office
 
-    return len(document), page
+        return office.word if kind == "word" else office.slides
+    if kind in ("workbook", "separated"):
+        from playground.rag.readers import sheets
+
+        return sheets.workbook if kind == "workbook" else sheets.separated
+    from playground.rag.readers import prose
+
+    return {"plain": prose.plain, "markdown": prose.markdown, "html": prose.html}[kind]
 
 
-def with_pypdf(path: Path, password: str | None) -> tuple[int, Callable[[int], tuple[str, str]]]:
-    """As `with_pdfium`; slower, and forgiving with broken files."""
-    import pypdf
+def read(request: Request) -> Iterator[dict[str, Any]]:
+    """What goes out, line by line.
 
-    reader = pypdf.PdfReader(io.BytesIO(path.read_bytes()), strict=False)
-    if reader.is_encrypted and not reader.decrypt(password or ""):
-        raise Unreadable(PASSWORD)
-    labels: list[str] = []
-    with contextlib.suppress(Exception):
-        labels = reader.page_labels
-
-    def page(number: int) -> tuple[str, str]:
-        return labels[number] if number < len(labels) else "", (reader.pages[number].extract_text() or "")[:MOST_CHARACTERS]
-
-    return len(reader.pages), page
-
-
-def read(path: Path, password: str | None = None) -> Iterator[dict[str, Any]]:
-    """What goes out, line by line."""
-    with path.open("rb") as file:
-        if b"%PDF-" not in file.read(1024 * 1024):
-            raise Unreadable(NOT_PDF)
-    second: tuple[int, Callable[[int], tuple[str, str]]] | None = None
-    try:
-        count, page = with_pdfium(path, password)
-    except Unreadable as problem:
-        if problem.args[0] == PASSWORD:
-            raise
-        count, page = with_pypdf(path, password)
-    if count == 0:
-        raise Unreadable(NO_PAGES)
-    if count > MOST_PAGES:
-        raise Unreadable(MANY_PAGES)
-    yield {"pages": count}
-    for number in range(count):
-        label, text = "", ""
-        with contextlib.suppress(Exception):  # one broken page does not cost the others
-            label, text = page(number)
-        share = garbled(text)
-        if share > GARBLED:
-            with contextlib.suppress(Exception):
-                second = second or with_pypdf(path, password)
-                other = second[1](number)[1]
-                if other.strip() and garbled(other) < share:
-                    text = other
-        yield {"page": number + 1, "label": label, "text": text, "garbled": garbled(text) > GARBLED}
-    yield {"end": True}
-
-
-def limit_memory() -> None:
-    """No more address space than a large PDF needs, where the system can hold a process to that."""
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    Raises:
+        Unreadable: the whole file cannot be read.
+    """
+    yield from _reader(kind_of(request))(request)
 
 
 def main() -> int:
-    """The password, if there is one, comes as the first line of standard input, so that no process list shows it."""
+    """The password, if there is one, comes by standard input, so that no process list shows it."""
+    end_with_parent()
     limit_memory()
     out = sys.stdout
     sys.stdout = sys.stderr  # whatever a library prints must not stand between our lines
-    password = sys.stdin.readline().rstrip("\n") or None
     try:
-        for line in read(Path(sys.argv[1]), password):
+        told = json.loads(sys.stdin.readline())
+        for line in read(Request(Path(sys.argv[1]), told["suffix"], told["password"], told["tesseract"])):
             out.write(json.dumps(line) + "\n")
             out.flush()
     except Unreadable as problem:

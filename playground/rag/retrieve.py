@@ -20,7 +20,10 @@ Scored = Sequence[tuple[int, float]]  # (passage id, score), best first
 
 @dataclass(frozen=True)
 class Ranked:
-    """A passage's place: its score in the chosen mode, and its rank (from 1) and score in each part that found it."""
+    """A passage's place: its score in the chosen mode, and its rank (from 1) and score in each part that found it.
+
+    `fused_rank` is its place before a reranker, whose own score (0..1) is `rerank`, None where none has read it.
+    """
 
     id: int
     score: float
@@ -28,6 +31,8 @@ class Ranked:
     keyword_rank: int | None
     cosine: float | None
     bm25: float | None
+    fused_rank: int = 0
+    rerank: float | None = None
 
 
 def fuse(dense: Scored, keyword: Scored, weight: float, k: int, related: Scored = ()) -> list[Ranked]:
@@ -46,7 +51,10 @@ def fuse(dense: Scored, keyword: Scored, weight: float, k: int, related: Scored 
     score = {id: weight * meaning.get(id, 0.0) + (1 - weight) * said.get(id, 0.0) for id in [*widened, *by_meaning]}
     found = {id: weight * (id in by_meaning) + (1 - weight) * (id in widened) for id in score}  # at equal scores, being found counts
     best = sorted(score, key=lambda id: (-score[id], -found[id], keyword_rank.get(id, CANDIDATES), dense_rank.get(id, CANDIDATES), id))[:k]
-    return [Ranked(id, round(score[id], 4), dense_rank.get(id), keyword_rank.get(id), by_meaning.get(id), by_words.get(id)) for id in best]
+    return [
+        Ranked(id, round(score[id], 4), dense_rank.get(id), keyword_rank.get(id), by_meaning.get(id), by_words.get(id), place)
+        for place, id in enumerate(best, 1)
+    ]
 
 
 def _scaled(scores: dict[int, float]) -> dict[int, float]:

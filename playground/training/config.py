@@ -5,20 +5,25 @@ What is left out is chosen in `defaults`. Knows neither rows, models nor this ma
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from playground.errors import Sentence, Sentences, SettingsError
 
-METHODS = ("qlora", "lora")
-LATER_METHODS = ("ia3", "full")
+METHODS = ("qlora", "lora", "ia3", "full")
 SCHEDULERS = ("linear", "cosine", "constant", "constant_with_warmup", "polynomial", "cosine_with_restarts", "inverse_sqrt")
-OPTIMIZERS = ("adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "rmsprop")
+GPU_OPTIMIZERS = ("paged_adamw_32bit", "paged_adamw_8bit", "adamw_8bit")
+OPTIMIZERS = ("adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "rmsprop", *GPU_OPTIMIZERS)
 SAMPLING = ("group_by_length", "random", "sequential")
-INITS = (True, "gaussian", "orthogonal")
+FROM_WEIGHTS = ("pissa", "olora")  # adapters that begin as a part of the model's own weights
+INITS = (True, "gaussian", "orthogonal", *FROM_WEIGHTS)
+TRACKERS = ("none", "trackio", "wandb")
 ALL_LINEAR = "all-linear"
+MOST_PROCESSES = 16
+MOST_PROMPTS, PROMPT_CHARACTERS = 8, 2_000
 NO_TARGETS = "has to be {all} or a list of layer names such as q_proj and v_proj"
 
 
@@ -50,11 +55,14 @@ class TrainingSettings:
     logging_steps: int
     eval_steps: int | None  # None: the validation rows are not looked at while it learns
     save_steps: int | None
-    early_stopping_patience: int | None  # checks without improvement after which it stops; the best adapter is kept then
+    early_stopping_patience: int | None  # checks without improvement after which it stops
+    load_best_model_at_end: bool  # keep what did best on the validation rows, not what came last
     gradient_checkpointing: bool
     packing: bool
     train_sampling_strategy: str
-    sample_prompts: list[str]
+    sample_prompts: list[str]  # asked at every check; empty: the first rows that are not learned from
+    report_to: str = "none"  # a program that shows runs beside our own page; TensorBoard's files are always written
+    num_processes: int = 1  # Accelerate's; each has a card of its own and reads per_device_train_batch_size examples at a time
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, by name."""
@@ -64,9 +72,18 @@ class TrainingSettings:
         """Optimizer steps that `rows` examples make with these settings (packing makes fewer)."""
         if self.max_steps:
             return self.max_steps
-        batches = math.ceil(rows / self.per_device_train_batch_size)
+        batches = math.ceil(rows / (self.per_device_train_batch_size * self.num_processes))
         per_epoch = max(1, math.ceil(batches / self.gradient_accumulation_steps))
         return max(1, math.ceil(self.num_train_epochs * per_epoch))
+
+    @property
+    def examples_a_step(self) -> int:
+        """From how many examples one optimizer step learns, in all processes."""
+        return self.per_device_train_batch_size * self.gradient_accumulation_steps * self.num_processes
+
+    def alone(self) -> TrainingSettings:
+        """The same steps by one process."""
+        return replace(self, num_processes=1, gradient_accumulation_steps=self.gradient_accumulation_steps * self.num_processes)
 
 
 KNOWN = tuple(one.name for one in fields(TrainingSettings))
@@ -165,12 +182,6 @@ def _switch(value: Any) -> Sentence | None:
     return None if isinstance(value, bool) else Sentence("has to be true or false")
 
 
-def _method(value: Any) -> Sentence | None:
-    if value in LATER_METHODS:
-        return Sentence("can be {others} or {last} in this version", others=", ".join(METHODS[:-1]), last=METHODS[-1])
-    return _one_of(*METHODS)(value)
-
-
 def _targets(value: Any) -> Sentence | None:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) and name.strip() for name in names):
@@ -180,11 +191,17 @@ def _targets(value: Any) -> Sentence | None:
     return Sentence("cannot hold lm_head, whose adapter would not be trained") if "lm_head" in names else None
 
 
-def _not_yet(why: Sentence) -> Rule:
-    def rule(value: Any) -> Sentence | None:
-        return why if value not in (0, [], ()) else None  # False counts as 0
+def _prompts(value: Any) -> Sentence | None:
+    fine = isinstance(value, (list, tuple)) and len(value) <= MOST_PROMPTS
+    if fine and all(isinstance(one, str) and one.strip() and len(one) <= PROMPT_CHARACTERS for one in value):
+        return None
+    return Sentence("has to be a list of at most {most} questions of up to {long} characters", most=MOST_PROMPTS, long=PROMPT_CHARACTERS)
 
-    return rule
+
+def _tracker(value: Any) -> Sentence | None:
+    if value in TRACKERS[1:] and importlib.util.find_spec(value) is None:
+        return Sentence("needs the package {value}, which is not installed here", value=value)
+    return _one_of(*TRACKERS)(value)
 
 
 def _text(value: Any) -> Sentence | None:
@@ -193,12 +210,12 @@ def _text(value: Any) -> Sentence | None:
 
 WHOLE = {
     "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps", "max_length", "seed", "lora_r", "lora_alpha",
-    "logging_steps", "eval_steps", "save_steps", "early_stopping_patience",
+    "logging_steps", "eval_steps", "save_steps", "early_stopping_patience", "num_processes",
 }  # fmt: skip
 
 RULES: dict[str, Rule] = {
     "model": _text,
-    "method": _method,
+    "method": _one_of(*METHODS),
     "learning_rate": _between(0, 1, open_below=True),
     "num_train_epochs": _between(0, 1000, open_below=True),
     "max_steps": _whole(1, 1_000_000, 0, -1),
@@ -220,12 +237,13 @@ RULES: dict[str, Rule] = {
     "init_lora_weights": _one_of(*INITS),
     "logging_steps": _whole(1, 10_000),
     "eval_steps": _whole(1, 1_000_000, 0),
-    "save_steps": _not_yet(Sentence("has to be left out, because checkpoints are not kept in this version")),
+    "save_steps": _whole(1, 1_000_000, 0),
     "early_stopping_patience": _whole(1, 1000, 0),
     "gradient_checkpointing": _switch,
-    "packing": _not_yet(Sentence("has to be left out, because examples are not packed together in this version")),
+    "packing": _switch,
+    "load_best_model_at_end": _switch,
+    "report_to": _tracker,
     "train_sampling_strategy": _one_of(*SAMPLING),
-    "sample_prompts": _not_yet(
-        Sentence("has to be left out, because prompts of your own are not answered while it learns in this version")
-    ),
+    "sample_prompts": _prompts,
+    "num_processes": _whole(1, MOST_PROCESSES),
 }

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from playground.errors import Sentence
-from playground.training.config import ALL_LINEAR, TrainingSettings, check, problems_error
+from playground.training.config import ALL_LINEAR, FROM_WEIGHTS, GPU_OPTIMIZERS, TrainingSettings, check, problems_error
 
+# Models whose tokens meet in plain causal attention alone, so that several rows can be read side by side (each is tried by a test).
+SCORED_AT_ONCE = 512  # positions, where the output layer does not learn itself
+SIDE_BY_SIDE = ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma3_text", "smollm3", "phi3", "olmo2")
 SMALL, MIDDLE = 50_000_000, 1_000_000_000  # parameters
+LORA_ONLY = ("lora_r", "lora_alpha", "lora_dropout", "use_dora", "use_rslora", "init_lora_weights")
 CHECKS = 10  # how often the validation rows are looked at in one run
 CHECK_ROWS = 200  # and how many of them at most
 
@@ -31,6 +35,8 @@ class Circumstances:
     gpu: bool = False
     task: str = "instruction"
     parts: int | None = None
+    kind: str = ""  # the model's type, as its configuration names it
+    processes: int = 1  # that can train together here: one on each card, and one where there is none
 
     @property
     def read(self) -> int:
@@ -56,16 +62,16 @@ def resolve(given: Mapping[str, Any], around: Circumstances) -> tuple[TrainingSe
     default("model", "starter", "The starter model works without a network and learns within minutes.")
     default("method", "qlora", "QLoRA keeps the model in 4 bits and trains a small adapter, so it needs the least memory.")
     _default_length(default, around)
-    _default_pace(default, size, around)
+    default("num_processes", 1, "One process trains; where there are several cards, the others are left to other runs.")
+    _default_pace(default, chosen, size, around)
     _default_adapter(default, chosen, size)
     _default_rest(default, size)
     default("max_steps", 0, "The number of passes over the rows decides when it ends.")
-    default("save_steps", 0, "What it has learned is kept at the end.")
     default("early_stopping_patience", 0, "It learns to the planned end; the curve shows which step was best.")
     _default_checks(default, chosen, around)
     for rhythm in ("max_steps", "save_steps", "early_stopping_patience", "eval_steps"):
         chosen[rhythm] = chosen[rhythm] or None
-    problems = _misfits(chosen, around)
+    problems = [*_strangers(given, chosen), *_misfits(chosen, around)]
     if problems:
         raise problems_error(problems)
     return TrainingSettings(**chosen), reasons
@@ -79,7 +85,7 @@ def check_rows(validation_rows: int, rows: int, settings: TrainingSettings, part
     if not settings.eval_steps or not validation_rows:
         return 0
     steps = settings.planned_steps(rows)
-    trained = steps * settings.per_device_train_batch_size * settings.gradient_accumulation_steps
+    trained = steps * settings.examples_a_step
     checks = max(1, steps // settings.eval_steps) + 1
     affordable = int(trained * 0.45 / checks)  # a looked-at row costs about a third of a trained one: 15 % of the time
     return min(CHECK_ROWS if parted else validation_rows, CHECK_ROWS, max(16, affordable))
@@ -113,8 +119,14 @@ def _default_length(default: Any, around: Circumstances) -> None:
         )  # fmt: skip
 
 
-def _default_pace(default: Any, size: int, around: Circumstances) -> None:
-    if size <= SMALL:
+def _default_pace(default: Any, chosen: dict[str, Any], size: int, around: Circumstances) -> None:
+    method = chosen["method"]
+    if method == "full":
+        rate = 3e-4 if size <= SMALL else 5e-5 if size <= MIDDLE else 2e-5
+        default("learning_rate", rate, "When the whole model learns, steps have to be small: {rate:g} suits this size.", rate=rate)
+    elif method == "ia3":
+        default("learning_rate", 1e-2 if size <= SMALL else 5e-3, "IA3 has so few numbers to learn that it needs large steps.")
+    elif size <= SMALL:
         default("learning_rate", 1e-3, "A small model learns well with large steps; 0.001 did best on short classification data.")
     elif size <= MIDDLE:
         default("learning_rate", 4e-4, "0.0004 suits adapters on models of some hundred million parameters.")
@@ -131,17 +143,34 @@ def _default_pace(default: Any, size: int, around: Circumstances) -> None:
     )  # fmt: skip
     batch, accumulate = (8, 1) if size <= SMALL or around.gpu else (4, 2) if size <= MIDDLE else (1, 8)
     default("per_device_train_batch_size", batch, "{batch} examples at a time fit a model of this size.", batch=batch)
-    default("gradient_accumulation_steps", accumulate, "Together with the batch size, each step learns from about 8 examples.")
+    default(
+        "gradient_accumulation_steps", accumulate,
+        "Together with the batch size, each step learns from about 8 examples." if chosen["num_processes"] == 1
+        else "Together with the batch size, each process learns from about 8 examples a step.",
+    )  # fmt: skip
     default("warmup_steps", 0.05, "The first 5 % of the steps are gentle, so that the first examples do not count too much.")
     default("lr_scheduler_type", "linear", "The steps get smaller towards the end, so that the result settles.")
-    default("train_sampling_strategy", "group_by_length", "Examples of similar length go together, so that little time is lost on padding.")
+    if not around.gpu and around.kind in SIDE_BY_SIDE:
+        default(
+            "train_sampling_strategy",
+            "random",
+            "Examples come in an order by chance; they are read without padding, so no time is lost.",
+        )
+    else:
+        grouped = "Examples of similar length go together, so that little time is lost on padding."
+        default("train_sampling_strategy", "group_by_length", grouped)
 
 
 def _default_adapter(default: Any, chosen: dict[str, Any], size: int) -> None:
     default("lora_r", 16, "Rank 16 is enough for most tasks and stays small.")
     default("lora_alpha", 2 * chosen["lora_r"], "Twice the rank, the usual strength of an adapter.")
     default("lora_dropout", 0.0, "Nothing is dropped, which is faster; stop earlier if it learns by heart.")
-    default("target_modules", ALL_LINEAR, "All linear layers learn, as the QLoRA authors found best.")
+    if chosen["method"] == "full":
+        default("target_modules", ALL_LINEAR, "Everything learns.")
+    elif chosen["method"] == "ia3":
+        default("target_modules", ALL_LINEAR, "Keys, values and the feed-forward layer are scaled, as the IA3 authors did.")
+    else:
+        default("target_modules", ALL_LINEAR, "All linear layers learn, as the QLoRA authors found best.")
     default("use_dora", False, "DoRA learns a little better and takes clearly longer.")
     default("use_rslora", False, "Rank-stabilised scaling matters for ranks well above 16.")
     default("init_lora_weights", True, "The adapter starts without any effect, so the model starts as it was.")
@@ -160,16 +189,38 @@ def _default_rest(default: Any, size: int) -> None:
     default("logging_steps", 1, "Every step is drawn.")
     default("packing", False, "Examples stay apart; grouping them by length already saves the time.")
     default("sample_prompts", [], "The first rows that it does not learn from are answered at every check.")
+    default("report_to", "none", "The page shows the run; its folder holds files for TensorBoard too.")
 
 
 def _default_checks(default: Any, chosen: dict[str, Any], around: Circumstances) -> None:
-    if not around.validation_rows:
-        default("eval_steps", 0, "There are no validation rows to check on.")
-        return
-    batch = chosen["per_device_train_batch_size"] * chosen["gradient_accumulation_steps"]
+    batch = chosen["per_device_train_batch_size"] * chosen["gradient_accumulation_steps"] * chosen["num_processes"]
     steps = chosen["max_steps"] or int(chosen["num_train_epochs"] * max(1, around.read / batch))
     every = max(1, round(steps / CHECKS))
-    default("eval_steps", every, "About {checks} checks on the validation rows in the whole run.", checks=max(1, steps // every))
+    if around.validation_rows:
+        default("eval_steps", every, "About {checks} checks on the validation rows in the whole run.", checks=max(1, steps // every))
+    else:
+        default("eval_steps", 0, "There are no validation rows to check on.")
+    checked = bool(chosen["eval_steps"])
+    default(
+        "save_steps", chosen["eval_steps"] or every,
+        "At every check it is also saved, so that a run that breaks off can go on." if checked
+        else "Saved about {checks} times, so that a run that breaks off can go on.", checks=max(1, steps // every),
+    )  # fmt: skip
+    default(
+        "load_best_model_at_end", checked,
+        "What did best on the validation rows is kept, not what came last." if checked
+        else "Without validation rows nobody can tell what was best, so the last is kept.",
+    )  # fmt: skip
+
+
+def _strangers(given: Mapping[str, Any], chosen: dict[str, Any]) -> list[Sentence]:
+    """Settings that were given and belong to another method."""
+    method = chosen["method"]
+    if method in ("lora", "qlora"):
+        return []
+    foreign = [name for name in given if name in LORA_ONLY or (name == "target_modules" and method == "full")]
+    message = "{name} has no effect with the method {method}, so leave it out"
+    return [Sentence(message, name=name, method=method) for name in foreign if given[name] is not None]
 
 
 def _misfits(chosen: dict[str, Any], around: Circumstances) -> list[Sentence]:
@@ -177,8 +228,29 @@ def _misfits(chosen: dict[str, Any], around: Circumstances) -> list[Sentence]:
     if chosen["max_length"] > around.window:
         message = "max_length can be at most {window} for this model, not {given}"
         problems.append(Sentence(message, window=around.window, given=chosen["max_length"]))
+    if chosen["num_processes"] > around.processes:
+        problems.append(
+            Sentence(
+                "num_processes can be at most {most} here, one for each card, not {given}",
+                most=around.processes,
+                given=chosen["num_processes"],
+            )
+            if around.processes > 1
+            else Sentence("num_processes above 1 needs as many cards, and there is at most one here")
+        )
     if chosen["eval_steps"] and not around.validation_rows:
         problems.append(Sentence("eval_steps needs validation rows, and the dataset's split gives none"))
     if chosen["early_stopping_patience"] and not chosen["eval_steps"]:
         problems.append(Sentence("early_stopping_patience needs validation rows and eval_steps, since it watches the loss on them"))
+    if chosen["load_best_model_at_end"] and not chosen["eval_steps"]:
+        problems.append(Sentence("load_best_model_at_end needs validation rows and eval_steps, since it compares the loss on them"))
+    if chosen["init_lora_weights"] in FROM_WEIGHTS and chosen["method"] == "qlora":
+        message = "init_lora_weights {value} changes the model's own weights, which qlora keeps in 4 bits; take lora"
+        problems.append(Sentence(message, value=chosen["init_lora_weights"]))
+    if chosen["init_lora_weights"] in FROM_WEIGHTS and chosen["use_dora"]:
+        problems.append(Sentence("use_dora cannot be had together with init_lora_weights {value}", value=chosen["init_lora_weights"]))
+    if chosen["packing"] and around.kind not in SIDE_BY_SIDE:
+        problems.append(Sentence("packing would mix the examples for this kind of model, so leave it out"))
+    if chosen["optim"] in GPU_OPTIMIZERS and not around.gpu:
+        problems.append(Sentence("optim {value} needs a GPU; take adamw_torch_fused", value=chosen["optim"]))
     return problems

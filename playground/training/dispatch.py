@@ -1,4 +1,4 @@
-"""The line of runs: one worker at a time, started in the order of asking, and noticed when it dies.
+"""The line of runs: one worker at a time, or as many as the cards seat, started in the order of asking, and noticed when it dies.
 
 A background thread looks at the unfinished runs twice a second. What it knows is on disk, so after a restart of the app the same thread
 goes on watching workers that the former app started. A worker is known by its pid and start time, and by the lock it holds on its run
@@ -8,42 +8,63 @@ folder. Does not know owners, settings or what a worker does.
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from playground.errors import PlaygroundError, Sentence, pack
-from playground.models import hub
+from playground.models import access, hub
 from playground.settings import PROJECT
-from playground.system import lock_file, start_detached
-from playground.training import record
+from playground.system import elapsed, moment, start_detached
+from playground.training import damage, ending, ranks, record, slots
+from playground.training.launching import WORKER, command, end_group, environment
+from playground.training.slots import Cards, Slots
+from playground.training.warm import Warm
 from playground.workspace import Workspace, write_json
 
 log = logging.getLogger(__name__)
-WORKER = (sys.executable, "-m", "playground.training.worker")
 TICK = 0.5  # seconds between two looks
 PATIENCE = 60.0  # seconds that a stop request may go without any sign of the worker
 SLOW_STEPS = 5  # usual steps that a worker may be silent after a request
-BOOT = 20.0  # seconds within which a started worker has to claim its folder
-SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACEHUB_API_TOKEN")
+BOOT = 20.0  # seconds within which a started worker has to claim its folder; so many for each of several processes
+TOO_MANY = (
+    "This run was to train in {wanted} processes, one on each card, and {most} is the most that this machine has cards for. "
+    "Start it again with a smaller num_processes."
+)
+FORGOTTEN = (
+    "{model} opens with your access token only, which was forgotten when the playground was started anew. Give it again on the Train tab, "
+    "under the model; the run starts by itself then"
+)
+Secret = Callable[[str, str], str | None]  # (owner, model) -> the token with which a worker may fetch the model for its owner
 
 
 class Dispatcher:
     """Owns the transition of runs from queued to starting, and from dead to failed. All methods may be called from any thread."""
 
-    def __init__(self, workspace: Workspace, worker: Sequence[str] = WORKER, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        worker: Sequence[str] = WORKER,
+        patience: float = PATIENCE,
+        secret: Secret | None = None,
+        warm: bool = False,
+        cards: Cards | None = None,
+        make_room: Callable[[Path], None] = lambda folder: None,
+    ) -> None:
         self.lock = threading.RLock()  # held by whoever changes a status while no worker owns it
         self._workspace, self._worker, self._patience = workspace, tuple(worker), patience
+        self._secret, self._slots, self._make_room = secret, Slots(cards), make_room
         self._unfinished: set[Path] = set()
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
+        self.warm = Warm(self._worker, workspace.home, lambda: environment(offline=True), enabled=warm)
+        self._heard: dict[Path, tuple[float | None, float]] = {}  # last word of a worker that was asked to stop, and when it was seen
         self._wake, self._closing = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._scanned = False
+        self._last_turn = 0.0
 
     def open(self) -> None:
         """Begin to start and watch runs; harmless when begun already."""
@@ -57,9 +78,26 @@ class Dispatcher:
         """Stop watching. Workers go on by themselves."""
         self._closing.set()
         self._wake.set()
+        self.warm.end()
         if self._thread is not None:
             self._thread.join(timeout=10)
             self._thread = None
+
+    @property
+    def most_processes(self) -> int:
+        """How many processes one run can have here."""
+        return self._slots.most
+
+    def expect(self) -> None:
+        """A run is likely to come: have a process ready, unless the machine is at work on another."""
+        with self.lock:
+            self._scan()
+            if not self._unfinished:
+                self._warm_up()
+
+    def _warm_up(self) -> None:
+        if len(self._slots.cards) <= 1:  # a process that waits has to know its card already
+            self.warm.begin()
 
     def add(self, folder: Path) -> None:
         """A run that waits to be started."""
@@ -78,20 +116,26 @@ class Dispatcher:
             ]
         return [folder for _, folder in sorted(queued)]
 
+    def turn(self) -> float:
+        """When a run is put in line that comes now: after all that wait, also when the machine's clock was set back."""
+        with self.lock:
+            last = max((record.status(folder).get("queued_at", 0.0) for folder in self.waiting()), default=0.0)
+            self._last_turn = max(time.time(), last + 1e-3, self._last_turn + 1e-3)
+            return self._last_turn
+
     def finish(self, folder: Path, state: str, error: Sentence | None = None, **more: Any) -> None:
         """Write the last status of a run that no worker owns."""
         with self.lock:
             before = record.status(folder)
-            began = before.get("began")
-            seconds = round(time.time() - began, 1) if began else 0.0
             ended = {
                 **before,
                 "state": state,
                 "ended": time.time(),
-                "seconds": seconds,
+                "seconds": record.read(folder).seconds,
                 "error": pack(error) if error else None,
                 **more,
             }
+            (folder / ".reserve").unlink(missing_ok=True)  # what a killed worker held for its own last word
             write_json(folder / "status.json", ended)
             self._unfinished.discard(folder)
             self._children.pop(folder, None)
@@ -102,13 +146,15 @@ class Dispatcher:
         if child is not None and child.poll() is None:
             return True
         known = record.process_id(folder)
-        return known is not None and known.alive
+        if known is None:  # its record is damaged while a worker is at it
+            return record.status(folder)["state"] == "running"
+        return known.alive
 
     def kill(self, folder: Path, wait: float = 10.0) -> bool:
         """End a run's worker and its children at once; False when they are still there after `wait` seconds."""
         child = self._children.get(folder)
         if child is not None and child.poll() is None:
-            _group(child)
+            end_group(child)
         known = record.process_id(folder)
         if known is not None:
             known.kill()
@@ -136,11 +182,14 @@ class Dispatcher:
         """One look at all unfinished runs: bury the dead, insist on ignored requests, start the next."""
         with self.lock:
             self._scan()
+            before = len(self._unfinished)
             active = [folder for folder in sorted(self._unfinished) if self._is_active(folder)]
-            if not active:
-                waiting = self.waiting()
-                if waiting:
-                    self._start(waiting[0])
+            waiting = self.waiting()
+            if waiting:
+                for folder, cards in self._slots.seat(active, [one for one in waiting if not self._locked(one)]):
+                    self._start(folder, cards)
+            elif not active and before > len(self._unfinished):
+                self._warm_up()  # for the next
 
     def _scan(self) -> None:
         if not self._scanned:
@@ -176,15 +225,20 @@ class Dispatcher:
         now = record.status(folder)
         if now.get("pid") or folder in self._children:
             return False
-        return time.time() - now.get("launched", 0.0) < BOOT
+        since = elapsed(now.get("at"))
+        return since is not None and since < BOOT * slots.processes(folder)
 
     def _insist(self, folder: Path) -> None:
         asked, now = record.request(folder), record.status(folder)
         if asked is None:
             return
-        quiet = time.time() - max(asked.get("at", 0.0), now.get("updated", 0.0))
+        last, since = self._heard.get(folder, (None, 0.0))
+        if last != now.get("updated"):  # measured here, because somebody may set the machine's clock
+            self._heard[folder] = (now.get("updated"), time.monotonic())
+            return
+        quiet = time.monotonic() - since
         # requests are heard between steps, and a large model takes minutes for one
-        usual_step = (now.get("updated", 0.0) - now.get("began", 0.0)) / max(1, now.get("step", 0))
+        usual_step = now.get("seconds", 0.0) / max(1, now.get("step", 0))
         if quiet > max(self._patience, SLOW_STEPS * usual_step) and self.kill(folder):
             self.finish(
                 folder, "stopped",
@@ -196,67 +250,65 @@ class Dispatcher:
         child = self._children.get(folder)
         code = child.poll() if child is not None else None
         finished = record.manifest(folder)
-        asked = record.request(folder)
+        asked, step = record.request(folder), record.status(folder).get("step", 0)
         if finished is not None:  # it ended between its last two writes
             self.finish(folder, finished.get("state", "done"))
         elif asked is not None and asked.get("kind") == "cancel":
             self.finish(folder, "stopped")
         else:
-            self.finish(folder, "failed", _reason(code, record.status(folder)))
+            self.finish(folder, *(ranks.word(folder, step) or ("failed", ending.by_exit(code, step))))
 
-    def _start(self, folder: Path) -> None:
+    def _locked(self, folder: Path) -> bool:
+        """Whether a run waits for an access token, which its owner gave when it was put in line, and which an app forgets when it ends."""
+        asked, now = record.config(folder), record.status(folder)
+        locked = bool(asked.get("by_token")) and not _local(asked["model"]) and self._token(asked) is None
+        if locked != (now.get("doing") is not None):
+            write_json(folder / "status.json", {**now, "doing": pack(Sentence(FORGOTTEN, model=asked["model"]["id"])) if locked else None})
+        return locked
+
+    def _token(self, asked: dict[str, Any]) -> str | None:
+        return self._secret(asked["owner"], asked["model"]["id"]) if self._secret else None
+
+    def by_token(self, owner: str, model: str) -> bool:
+        """Whether a worker would fetch this model with its owner's token."""
+        return self._secret is not None and self._secret(owner, model) is not None
+
+    def _start(self, folder: Path, cards: str | None) -> None:
         """Hand a queued run to a new worker, which from then on owns its status."""
-        now = record.status(folder)
-        write_json(folder / "status.json", {**now, "state": "starting", "launched": time.time(), "began": time.time(), "pid": None})
+        if not record.config(folder):
+            self.finish(folder, "failed", Sentence(damage.LOST_ASKED, folder=folder))
+            return
+        wanted = slots.processes(folder)
+        if wanted > self.most_processes:
+            self.finish(folder, "failed", Sentence(TOO_MANY, wanted=wanted, most=self.most_processes))
+            return
+        (folder / ranks.WORD).unlink(missing_ok=True)
         try:
-            ref = record.config(folder)["model"]
-            source = ref["source"]
-            local = Path(source).is_absolute() or hub.cached(source, ref.get("revision")) is not None
-            command = (*self._worker, str(folder))
-            self._children[folder] = start_detached(command, folder / "worker.log", cwd=PROJECT, environ=_environ(offline=local))
+            self._make_room(folder)
+        except Exception:
+            log.exception("runs: no room could be made")
+        now = record.status(folder)
+        begun = {"launched": time.time(), "at": moment(), "seconds": now.get("seconds_before", 0.0), "pid": None, "gpu": cards}
+        write_json(folder / "status.json", {**now, "state": "starting", **begun})
+        try:
+            asked = record.config(folder)
+            local = _local(asked["model"])
+            token = None if local else self._token(asked)
+            if token:
+                came = access.by_token(self._workspace.home, asked["model"]["id"])
+                came.parent.mkdir(exist_ok=True)
+                came.touch()
+            environ = environment(offline=local, token=token) | slots.environment(cards)
+            ready = self.warm.take(folder) if local and not token and len(self._slots.cards) <= 1 else None
+            self._children[folder] = ready or start_detached(
+                command(self._worker, folder, wanted), folder / "worker.log", cwd=PROJECT, environ=environ
+            )
         except OSError as error:
             log.exception("runs: a worker could not be started")
             why = error.strerror or Sentence("unknown")
             self.finish(folder, "failed", Sentence("The training process could not be started: {why}.", why=why))
 
 
-def claim(folder: Path) -> Any:
-    """For the worker: hold its run folder, so that no second worker can work on it. None when another one holds it."""
-    return lock_file(folder / "worker.lock")
-
-
-def _reason(code: int | None, status: dict[str, Any]) -> Sentence:
-    step = status.get("step", 0)
-    if code is None or code == -9:
-        return Sentence(
-            "Training was ended from outside after step {step}, most often because the machine ran out of memory. "
-            "Choose a smaller batch size or a smaller model, then train again.", step=step,
-        )  # fmt: skip
-    return Sentence(
-        "Training stopped unexpectedly after step {step} (exit code {code}). The end of its log is below.", step=step, code=code
-    )
-
-
-def _group(child: subprocess.Popen[bytes]) -> None:
-    try:
-        if os.name == "posix":
-            os.killpg(child.pid, 9)  # the worker leads its own group, and has not been reaped, so the number is still its own
-        else:
-            child.kill()
-    except ProcessLookupError:
-        pass
-
-
-def _environ(*, offline: bool) -> dict[str, str]:
-    """The worker's environment: nothing that reaches the network or a log where the model lies on this machine."""
-    environ = {**os.environ, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    environ |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "PYTHONFAULTHANDLER": "1"}
-    environ |= {
-        "MALLOC_MMAP_THRESHOLD_": str(64 * 1024**2),
-        "MALLOC_TRIM_THRESHOLD_": str(512 * 1024**2),
-    }  # glibc: keep what each step needs
-    if offline:
-        environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-        for secret in SECRETS:
-            environ.pop(secret, None)
-    return environ
+def _local(ref: dict[str, Any]) -> bool:
+    """Whether a worker finds the model on this machine."""
+    return Path(ref["source"]).is_absolute() or hub.cached(ref["source"], ref.get("revision")) is not None

@@ -13,8 +13,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from playground.errors import InputError, Sentence
 from playground.messages import Conversation, Message
-from playground.models.template import encode_parts
+from playground.models.pairs import sides
+from playground.models.template import encode_parts, reads_first
+from playground.training.damage import LOST_ROWS
 
 IGNORED = -100  # torch.nn.CrossEntropyLoss leaves these positions out
 MOST_WORDS = 40  # of a text that are asked with, and that are shown as the right answer
@@ -39,6 +42,25 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.length)
 
+    def warnings(self, task: str, length: int, reads_first: bool) -> list[Sentence]:
+        """What the person should know of how the rows came through, `length` being what the model reads at once."""
+        found = []
+        if self.cut:
+            message = (
+                "{cut} of {rows} examples were longer than {length} tokens and lost the end of their prompt or answer."
+                if reads_first
+                else "{cut} of {rows} conversations were longer than {length} tokens and lost their beginning."
+                if task == "chat"
+                else "{cut} of {rows} examples were longer than {length} tokens and lost the start of their prompt."
+            )
+            found.append(Sentence(message, cut=self.cut, rows=self.read, length=length))
+        if self.parted:
+            message = "{count} of {rows} texts were longer than {length} tokens and are learnt in several parts, each by itself."
+            found.append(Sentence(message, count=self.parted, rows=self.read, length=length))
+        if self.empty:
+            found.append(Sentence("{rows} examples without an answer to learn were left out.", rows=self.empty))
+        return found
+
     @property
     def columns(self) -> dict[str, list[Any]]:
         return {"input_ids": self.input_ids, "labels": self.labels, "length": self.length}
@@ -51,10 +73,17 @@ class Encoded:
 
 
 def conversations(path: Path) -> Iterator[Conversation]:
-    """The rows of a part of the run's own copy, in order."""
+    """The rows of a part of the run's own copy, in order.
+
+    Raises:
+        InputError: a line of it is damaged.
+    """
     with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield Conversation.from_dict(json.loads(line))
+        try:
+            for line in file:
+                yield Conversation.from_dict(json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(LOST_ROWS, file=path.name) from error
 
 
 def read(path: Path, tokenizer: Any, max_length: int, limit: int | None = None) -> Encoded:
@@ -70,8 +99,13 @@ def read(path: Path, tokenizer: Any, max_length: int, limit: int | None = None) 
         rows.parted += len(useful) > 1
         for encoded in useful[: None if limit is None else limit - len(rows)]:
             rows.cut += encoded.cut > 0
-            rows.input_ids.append(encoded.ids)
-            rows.labels.append([token if trained else IGNORED for token, trained in zip(encoded.ids, encoded.trained, strict=True)])
+            if reads_first(tokenizer):
+                asked, answer = sides(encoded)
+                rows.input_ids.append(asked)
+                rows.labels.append(answer)
+            else:
+                rows.input_ids.append(encoded.ids)
+                rows.labels.append([token if trained else IGNORED for token, trained in zip(encoded.ids, encoded.trained, strict=True)])
             rows.length.append(len(encoded.ids))
     return rows
 
@@ -88,6 +122,8 @@ class Question:
 def question(example: Conversation) -> Question | None:
     """An example as a question, the last one where it has several; a text asks how its first words go on. None where nobody asks."""
     turns = (*example.prompt, *example.completion)
+    if turns and not example.completion:  # a question whose answer nobody has written down; earlier answers may be among its turns
+        return Question(example, turns[-1].content, "")
     if turns and turns[0].role == "text":
         begun, rest = _halves("".join(turn.content for turn in turns))
         return Question(Conversation((Message("text", begun),)), begun, rest) if begun else None

@@ -14,11 +14,14 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from playground.errors import PlaygroundError, Sentence
+from playground.system import memory_mb
+from playground.training import ranks
 from playground.training.cores import Cores
 from playground.training.progress import Clock, Curve, Status
 
 TELL = 10.0  # seconds between two lines in the log
 CHECKING = Sentence("Looking at rows it does not learn from.")
+Told = Callable[[int, dict[str, Any]], None]
 
 
 class Asked(Exception):
@@ -26,7 +29,15 @@ class Asked(Exception):
 
 
 class Follow(TrainerCallback):
-    """One per training; `stopped` says whether the user ended it, `best` holds (loss, step, adapter weights) when early stopping is on."""
+    """One per training; `stopped` says whether the user ended it, `best` holds (validation loss, step) of the best check after step 0.
+
+    Args:
+        patience: checks without improvement after which it ends.
+        keep_best: have a checkpoint saved at each best check.
+        signalled: whether this process was asked to end.
+        answer: asked at every check, with the model and the step.
+        also: hears every point of the curve besides.
+    """
 
     def __init__(
         self,
@@ -35,26 +46,47 @@ class Follow(TrainerCallback):
         curve: Curve,
         *,
         patience: int | None,
+        keep_best: bool,
         signalled: Callable[[], bool],
         cores: Cores | None = None,
         answer: Callable[[Any, int], None] | None = None,
+        also: Told = lambda step, point: None,
     ) -> None:
-        self._signalled, self._cores, self._answer = signalled, cores, answer
+        self._signalled, self._cores, self._answer, self._also = signalled, cores, answer, also
         self._folder, self._status, self._curve, self._clock = folder, status, curve, Clock()
-        self._patience, self._unimproved = patience, 0
+        self._patience, self._keep_best, self._unimproved = patience, keep_best, 0
         self._pending: dict[str, Any] | None = None  # the point of a step whose check is still going on
-        self._began, self._checking = time.time(), 0.0
+        self._began, self._checking = time.monotonic(), 0.0
         self._tokens = self._tokens_before = 0
         self._told = 0.0
         self.stopped = False
-        self.best: tuple[float, int, dict[str, Any] | None] | None = None
+        self.best: tuple[float, int] | None = None
 
     def count(self, tokens: int) -> None:
         """Tokens the model has read in training, padding not counted."""
         self._tokens += tokens
 
+    def facts(self) -> dict[str, Any]:
+        """What a checkpoint has to hold so that another process can go on counting."""
+        return {"tokens": self._tokens, "seconds": self._seconds, "best": self.best, "unimproved": self._unimproved}
+
+    def go_on(self, facts: dict[str, Any]) -> None:
+        """Count on from a checkpoint."""
+        self._tokens, self._unimproved = facts["tokens"], facts["unimproved"]
+        self._began = time.monotonic() - facts["seconds"]
+        self.best = (facts["best"][0], facts["best"][1]) if facts["best"] else None
+
+    def kept(self) -> int | None:
+        """The step whose checkpoint has to stay."""
+        return self.best[1] if self.best and self._keep_best else None
+
+    @property
+    def _seconds(self) -> float:
+        return round(time.monotonic() - self._began, 2)
+
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
-        self._began = time.time()
+        if not state.global_step:
+            self._began = time.monotonic()
         self._status.write(state="running", max_steps=state.max_steps, step=state.global_step, doing=None)
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
@@ -64,11 +96,12 @@ class Follow(TrainerCallback):
         self._tokens_before = self._tokens
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
+        self._tokens = self._tokens_before + ranks.total(self._tokens - self._tokens_before)
         self._clock.step(self._tokens - self._tokens_before)
         if state.global_step >= state.max_steps and args.eval_strategy != "no":
             control.should_evaluate = True  # the curve ends with a check
         if self._asked():
-            self.stopped = control.should_training_stop = True
+            self.stopped = control.should_training_stop = control.should_save = True
             control.should_evaluate = False
         checks = math.ceil((state.max_steps - state.global_step) / args.eval_steps) if args.eval_steps else 0
         self._status.maybe(
@@ -96,15 +129,15 @@ class Follow(TrainerCallback):
             return
         self._refuse_nonsense(state.global_step, logs, args)
         point = {key: logs.get(key) for key in ("loss", "learning_rate", "grad_norm")}
-        point |= {"epoch": round(state.epoch or 0.0, 4), "tokens": self._tokens, "time": round(time.time() - self._began, 2)}
+        point |= self._now(state) | {"memory_mb": memory_mb(), "tokens_per_second": self._clock.tokens_per_second}
         self._status.maybe(loss=logs["loss"], step=state.global_step)
-        if time.time() - self._told > TELL:
-            self._told = time.time()
+        if time.monotonic() - self._told > TELL:
+            self._told = time.monotonic()
             print(time.strftime("%H:%M:%S"), f"step {state.global_step} of {state.max_steps}, loss {logs['loss']:.4f}", flush=True)
         if control.should_evaluate:
             self._pending = point
         else:
-            self._curve.add(state.global_step, **point)
+            self._add(state.global_step, point)
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: dict[str, Any] | None = None, **more: Any
@@ -113,24 +146,25 @@ class Follow(TrainerCallback):
         if self._checking:
             self._clock.check(time.perf_counter() - self._checking)
             self._checking = 0.0
-        point = self._pending or {
-            "epoch": round(state.epoch or 0.0, 4),
-            "tokens": self._tokens,
-            "time": round(time.time() - self._began, 2),
-        }
+        point = self._pending or self._now(state)
         self._pending = None
-        self._curve.add(state.global_step, eval_loss=loss, **point)
+        self._add(state.global_step, {**point, "eval_loss": loss})
         if self._answer is not None and more.get("model") is not None:
             self._answer(more["model"], state.global_step)
         if loss is None or not math.isfinite(loss):
+            self._status.write(doing=None)
+            return
+        if not state.global_step:
+            self._status.write(eval_loss=loss, doing=None)
             return
         if self.best is None or loss < self.best[0]:
-            self.best = (loss, state.global_step, _trained(more.get("model")) if self._patience else None)
+            self.best = (loss, state.global_step)
             self._unimproved = 0
+            control.should_save = control.should_save or self._keep_best
         else:
             self._unimproved += 1
         if self._patience and self._unimproved >= self._patience:
-            control.should_training_stop = True
+            control.should_training_stop = control.should_save = True
         self._status.write(eval_loss=loss, best_eval_loss=self.best[0], best_step=self.best[1], doing=None)
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
@@ -140,23 +174,25 @@ class Follow(TrainerCallback):
     def flush(self, step: int) -> None:
         """Write the point of a check that was broken off."""
         if self._pending is not None:
-            self._curve.add(step, **self._pending)
+            self._add(step, self._pending)
             self._pending = None
 
+    def _now(self, state: TrainerState) -> dict[str, Any]:
+        return {"epoch": round(state.epoch or 0.0, 4), "tokens": self._tokens, "time": self._seconds}
+
+    def _add(self, step: int, point: dict[str, Any]) -> None:
+        self._curve.add(step, **point)
+        self._also(step, point)
+
     def _asked(self) -> bool:
-        return self._signalled() or (self._folder / "request.json").exists()
+        return ranks.agree(self._signalled() or (self._folder / "request.json").exists())
 
     def _refuse_nonsense(self, step: int, logs: dict[str, Any], args: TrainingArguments) -> None:
         if math.isfinite(logs["loss"]) and math.isfinite(logs.get("grad_norm") or 0.0):
             return
+        self._status.write(diverged=True)  # from its last checkpoint it would only go the same way
         raise PlaygroundError(
             "At step {step} the loss was no longer a number: the steps were too large and the model fell apart. "
             "Train again with a smaller learning rate, for example {better:g} instead of {rate:g}.",
             step=step, better=args.learning_rate / 10, rate=args.learning_rate,
         )  # fmt: skip
-
-
-def _trained(model: Any) -> dict[str, Any] | None:
-    if model is None:
-        return None
-    return {name: weight.detach().clone() for name, weight in model.named_parameters() if weight.requires_grad}

@@ -1,7 +1,8 @@
 """The curve of a run, read while the worker is still appending to it.
 
 metrics.jsonl holds one JSON object per line: `step`, and whatever was measured there. Several lines of one step make one point, a later
-value winning. Knows nothing of runs, owners or charts.
+value winning. A run that went on from an earlier step says so in a line `{"rewind": step}`, and what stood there of later steps is
+forgotten. Knows nothing of runs, owners or charts.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-KEYS = ("step", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "tokens", "time")
+REWIND = "rewind"
+KEYS = (
+    "step", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "tokens", "time", "tokens_per_second", "memory_mb",
+)  # fmt: skip
 Point = dict[str, Any]
 
 
@@ -32,6 +36,11 @@ class MetricsReader:
         for line in self._lines():
             record = _parse(line)
             if record is None:
+                continue
+            if REWIND in record:
+                for step in [step for step in self._points if step > record[REWIND]]:
+                    del self._points[step]
+                    changed.discard(step)
                 continue
             step = record["step"]
             point = self._points.setdefault(step, dict.fromkeys(KEYS))
@@ -68,5 +77,5 @@ def _parse(line: bytes) -> Point | None:
         record = json.loads(line)
     except ValueError:
         return None
-    step = record.get("step") if isinstance(record, dict) else None
+    step = record.get("step", record.get(REWIND)) if isinstance(record, dict) else None
     return record if isinstance(step, int) and not isinstance(step, bool) else None

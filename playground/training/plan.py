@@ -27,12 +27,14 @@ log = logging.getLogger(__name__)
 
 
 class Parts(Protocol):
-    """What of a dataset a plan depends on."""
+    """What of a dataset a plan depends on: conversations in three parts, and what is to be learned of them."""
 
     @property
     def train(self) -> Sequence[Conversation]: ...
     @property
     def validation(self) -> Sequence[Conversation]: ...
+    @property
+    def test(self) -> Sequence[Conversation]: ...
     @property
     def task(self) -> str: ...
 
@@ -48,13 +50,15 @@ class Plan:
     about: bool = False
 
 
-def make_plan(given: Mapping[str, Any], splits: Parts, ref: ModelRef, parameters: int | None, gpu: bool) -> Plan:
-    """The plan of a run that learns from `splits`.
+def make_plan(given: Mapping[str, Any], splits: Parts, ref: ModelRef, parameters: int | None, gpu: bool, processes: int = 1) -> Plan:
+    """The plan of a run that learns from `splits`, here, where it can have so many `processes`.
 
     Raises:
         SettingsError: all that is wrong with the settings.
     """
-    around = Circumstances(len(splits.train), len(splits.validation), parameters, ref.window, gpu, splits.task)
+    around = Circumstances(
+        len(splits.train), len(splits.validation), parameters, ref.window, gpu, splits.task, kind=ref.kind, processes=processes
+    )
     exact = True
     if splits.task == PARTED:
         length = min(check(given).get("max_length") or longest_example(around), ref.window)

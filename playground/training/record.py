@@ -1,26 +1,30 @@
 """What a run's folder says: the one place that reads it.
 
-    config.json     what was asked for, never changed (identity, model, data, settings with reasons, instruction)
+    config.json     what was asked for, never changed (identity, model, data, settings with reasons, instruction); config.copy.json the same
     status.json     where it stands, replaced as a whole by whoever is responsible: the app while the run waits, then the worker,
                     and the app again when the worker is gone
+    changes.json    settings that a request to go on has changed
     request.json    what the user asks of the worker: {kind: stop | cancel, at}
-    metrics.jsonl, worker.log, data/, checkpoints/, adapter/, manifest.json (last)
+    failed.json     why a process beside the main one ended a run, until whoever finds it writes that into the status
+    start/          the adapter that it goes on from, where it does
+    metrics.jsonl, samples.jsonl, worker.log, tensorboard/, data/, checkpoints/, adapter/ or model/, manifest.json (last)
 
 Does not change anything, start anything or know owners.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from playground.errors import Sentence, unpack
-from playground.system import ProcessId
-from playground.workspace import read_json
+from playground.system import ProcessId, elapsed
+from playground.training import checkpoints, damage
+from playground.workspace import read_json, read_twice
 
 FINAL = ("stopped", "done", "failed")
+MOST_SILENT = 30.0  # seconds that are added to what a worker told last
 LOG_TAIL_BYTES, LOG_TAIL_LINES = 8192, 25
 
 
@@ -60,6 +64,10 @@ class Run:
     trainable_parameters: int | None = None
     total_parameters: int | None = None
     has_adapter: bool = False
+    can_resume: int | None = None  # the step from which it can go on
+    brought: bool = False  # trained elsewhere; there are no rows, no curve, and only the settings that its adapter tells
+    start_from: str = ""  # the run from whose adapter it began
+    start_from_name: str = ""
 
     @property
     def finished(self) -> bool:
@@ -76,41 +84,54 @@ class Run:
 
 
 def config(folder: Path) -> dict[str, Any]:
-    return read_json(folder / "config.json", {})
+    """What was asked for, with what a later request to go on has changed."""
+    asked, changed = read_twice(folder / "config.json"), read_json(folder / "changes.json", {})
+    if asked and isinstance(changed, dict) and changed:
+        return {**asked, **changed, "settings": {**asked.get("settings", {}), **changed.get("settings", {})}}
+    return asked
 
 
 def status(folder: Path) -> dict[str, Any]:
-    """The last written status; a run without one has only just been made."""
-    found = read_json(folder / "status.json", {})
-    return found if isinstance(found, dict) and "state" in found else {"state": "queued"}
+    """The last written status; where it cannot be read, what else the folder says."""
+    found = read_json(folder / "status.json")
+    return found if isinstance(found, dict) and found.get("state") in damage.STATES else damage.lost_status(folder)
 
 
 def request(folder: Path) -> dict[str, Any] | None:
-    return read_json(folder / "request.json")
+    """What the user asks of the worker; one that is damaged asks to stop, as the worker understands it too."""
+    path = folder / "request.json"
+    return {"kind": "stop"} if damage.unreadable(path) else read_json(path)
 
 
 def manifest(folder: Path) -> dict[str, Any] | None:
     """Present only when the run has ended with an adapter that can be used."""
-    return read_json(folder / "manifest.json")
+    return damage.read_manifest(folder)
 
 
 def process_id(folder: Path) -> ProcessId | None:
     """The worker that last claimed this run, running or not."""
     known = status(folder)
-    return ProcessId(known["pid"], known["pid_started"]) if known.get("pid") and known.get("pid_started") else None
+    return ProcessId(known["pid"], known["pid_started"], known.get("boot", "")) if known.get("pid") and known.get("pid_started") else None
 
 
 def read(folder: Path, place_in_line: int | None = None) -> Run:
     """Everything the folder says about its run."""
     asked, now = config(folder), status(folder)
-    state = now["state"]
+    state, error = now["state"], unpack(now.get("error"))
+    warnings = [sentence for packed in now.get("warnings", []) if (sentence := unpack(packed))]
+    if state in FINAL:
+        warnings += damage.warnings(folder, now)
+    if not asked and state in ("queued", *FINAL):
+        state, error = "failed", Sentence(damage.LOST_ASKED, folder=folder)
     if state in ("starting", "running") and request(folder) is not None:
         state = "stopping"
-    began, ended = now.get("began"), now.get("ended")
-    seconds = now.get("seconds", 0.0) if began is None or ended is not None else round(time.time() - began, 1)
+    seconds = now.get("seconds", 0.0)
+    if state not in ("queued", *FINAL):  # a clock that was set must not show through
+        seconds += min(elapsed(now.get("at")) or 0.0, MOST_SILENT)
+    saved = checkpoints.found(folder / "checkpoints") if state in FINAL else []
     return Run(
         run_id=folder.name,
-        name=asked.get("name", ""),
+        name=asked.get("name", "" if asked else folder.name),
         state=state,
         pid=now.get("pid"),
         place_in_line=place_in_line if state == "queued" else None,
@@ -120,15 +141,15 @@ def read(folder: Path, place_in_line: int | None = None) -> Run:
         epoch=now.get("epoch", 0.0),
         loss=now.get("loss"),
         eval_loss=now.get("eval_loss"),
-        seconds=seconds,
+        seconds=round(seconds, 1),
         eta_seconds=None if state in FINAL else now.get("eta_seconds"),
         tokens_per_second=now.get("tokens_per_second"),
         memory_mb=now.get("memory_mb"),
         settings=asked.get("settings", {}),
-        error=unpack(now.get("error")),
+        error=error,
         log_tail=log_tail(folder / "worker.log") if state == "failed" else "",
         reasons={key: sentence for key, packed in asked.get("reasons", {}).items() if (sentence := unpack(packed))},
-        warnings=[sentence for packed in now.get("warnings", []) if (sentence := unpack(packed))],
+        warnings=warnings,
         doing=None if state in FINAL else unpack(now.get("doing")),
         dataset_id=asked.get("dataset", {}).get("id", ""),
         dataset_name=asked.get("dataset", {}).get("name", ""),
@@ -140,7 +161,11 @@ def read(folder: Path, place_in_line: int | None = None) -> Run:
         best_step=now.get("best_step"),
         trainable_parameters=now.get("trainable_parameters"),
         total_parameters=now.get("total_parameters"),
-        has_adapter=manifest(folder) is not None,
+        has_adapter=bool(asked) and manifest(folder) is not None,
+        can_resume=saved[0][0] if asked and saved and not now.get("diverged") else None,
+        brought=bool(asked.get("brought")),
+        start_from=(asked.get("start_from") or {}).get("run_id", ""),
+        start_from_name=(asked.get("start_from") or {}).get("name", ""),
     )
 
 

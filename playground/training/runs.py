@@ -11,23 +11,25 @@ import shutil
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 from playground.errors import InputError, WrongState, pack, storage_errors
-from playground.messages import Conversation, Message
+from playground.messages import Conversation, Message, conversation
 from playground.models.catalog import AdapterRef, Catalog, ModelRef
 from playground.models.folder import parameters_of
 from playground.settings import Limits
 from playground.system import machine
-from playground.training import record, samples
-from playground.training.dispatch import PATIENCE, WORKER, Dispatcher
+from playground.training import again, beginning, damage, record, resuming, samples
+from playground.training.dispatch import PATIENCE, Dispatcher, Secret
+from playground.training.launching import WORKER
 from playground.training.metrics import MetricsReader
 from playground.training.plan import Parts, Plan, make_plan
 from playground.training.record import Run
+from playground.training.slots import Cards
 from playground.workspace import Workspace, write_bytes, write_json
 
 READERS = 32  # curves kept in memory between two looks
@@ -35,25 +37,19 @@ Points = list[dict[str, Any]]
 Line = Sequence[Path]
 
 
-class Examples(Protocol):
+class Examples(Parts, Protocol):
     """What a dataset gives a run: conversations in three parts, and what they have in common."""
 
-    @property
-    def train(self) -> Sequence[Conversation]: ...
-    @property
-    def validation(self) -> Sequence[Conversation]: ...
-    @property
-    def test(self) -> Sequence[Conversation]: ...
     @property
     def instruction(self) -> str: ...
     @property
     def system(self) -> str: ...
     @property
-    def task(self) -> str: ...
-    @property
     def labels(self) -> Sequence[str]: ...
     @property
     def shots(self) -> Sequence[Message]: ...
+    @property
+    def slots(self) -> Sequence[str]: ...
 
 
 class Runs:
@@ -67,9 +63,13 @@ class Runs:
         limits: Limits | None = None,
         worker: Sequence[str] = WORKER,
         patience: float = PATIENCE,
+        secret: Secret | None = None,
+        warm: bool = False,
+        cards: Cards | None = None,
+        make_room: Callable[[Path], None] = lambda folder: None,
     ) -> None:
         self._workspace, self._catalog, self._limits = workspace, catalog, limits or Limits()
-        self._line = Dispatcher(workspace, worker, patience)
+        self._line = Dispatcher(workspace, worker, patience, secret, warm, cards, make_room)
         self._readers: OrderedDict[str, MetricsReader] = OrderedDict()
         self._reading = threading.Lock()
 
@@ -80,6 +80,10 @@ class Runs:
     def close(self) -> None:
         """Stop watching; running workers go on and are found again by the next `open`."""
         self._line.close()
+
+    def expect(self) -> None:
+        """Somebody brought rows to learn from: have a training process ready, which takes seconds less when they press the button."""
+        self._line.expect()
 
     def plan(self, splits: Parts, settings: Mapping[str, Any]) -> Plan:
         """The complete settings that a run would have, with the reason for each value that was not given, and its steps.
@@ -92,12 +96,28 @@ class Runs:
         ref = self._catalog.resolve(wanted if isinstance(wanted, str) and wanted else "starter")
         known = next((model.parameters for model in self._catalog.list() if model.id == ref.id), None)
         parameters = known if known is not None else parameters_of(Path(ref.source))
-        return make_plan(settings, splits, ref, parameters, self._machine["gpu"] is not None)
+        return make_plan(settings, splits, ref, parameters, self._machine["gpu"] is not None, self._line.most_processes)
+
+    def going_on(self, owner: str, start_from: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The given settings with those that the adapter of an earlier run brings: see `beginning.settings_of`."""
+        return beginning.settings_of(self.adapter(owner, start_from), settings)
 
     def start(
-        self, owner: str, *, name: str = "", dataset_id: str, dataset_name: str, splits: Examples, settings: Mapping[str, Any]
+        self,
+        owner: str,
+        *,
+        name: str = "",
+        dataset_id: str,
+        dataset_name: str,
+        splits: Examples,
+        settings: Mapping[str, Any],
+        put: Callable[[str], Conversation] = conversation,
+        start_from: str | None = None,
     ) -> str:
         """Copy the examples into a new run and put it in line; gives its id at once.
+
+        `put` makes of a question of the person's own (`sample_prompts`) what the model is to read. With `start_from`, an earlier run's id,
+        it goes on from what that run learned: model, method and the adapter's shape are that run's, settings that differ are refused.
 
         Raises:
             InputError: no row to learn from.
@@ -107,13 +127,11 @@ class Runs:
         """
         if not splits.train:
             raise InputError("There are no rows to learn from. Check the columns and the split on the Dataset tab.")
-        planned = self.plan(splits, settings)
+        earlier = self.adapter(owner, start_from) if start_from else None
+        whole = settings if start_from is None else self.going_on(owner, start_from, settings)
+        planned = self.plan(splits, whole)
         chosen = planned.settings
-        if len(self._line.waiting()) >= self._limits.queued_runs:
-            raise WrongState(
-                "{count} runs are waiting in line already. Wait until one has finished, or cancel one of yours.",
-                count=self._limits.queued_runs,
-            )
+        self._refuse_when_full()
         folder = self._workspace.draft("runs")
         try:
             with storage_errors():
@@ -121,7 +139,11 @@ class Runs:
             parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
             for part, conversations in parts.items():
                 write_bytes(folder / "data" / f"{part}.jsonl", _lines(conversations))
-            write_json(folder / "status.json", {"state": "queued", "queued_at": time.time()})
+            if chosen.sample_prompts:
+                write_bytes(folder / "data" / f"{samples.OWN}.jsonl", _lines(put(text) for text in chosen.sample_prompts))
+            if earlier is not None:
+                beginning.copy(earlier, folder, chosen.lora_dropout)
+            write_json(folder / "status.json", {"state": "queued", "queued_at": self._line.turn()})
             self._workspace.publish(
                 folder,
                 owner=owner,
@@ -130,7 +152,7 @@ class Runs:
                 model=asdict(planned.model),
                 settings=chosen.to_dict(),
                 given=sorted(set(settings) & set(chosen.to_dict())),
-                reasons={key: pack(reason) for key, reason in planned.reasons.items()},
+                reasons={key: pack(reason) for key, reason in (planned.reasons | beginning.reasons(earlier, settings, whole)).items()},
                 planned_steps=planned.steps,
                 planned_about=planned.about,
                 rows={part: len(conversations) for part, conversations in parts.items()},
@@ -138,7 +160,10 @@ class Runs:
                 system=splits.system,
                 task=splits.task,
                 labels=list(splits.labels),
+                by_token=self._line.by_token(owner, planned.model.id),
                 shots=[asdict(turn) for turn in splits.shots],
+                slots=list(splits.slots),
+                start_from=earlier and {"run_id": earlier.run_id, "name": earlier.name, "sha256": earlier.sha256},
             )
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -200,10 +225,42 @@ class Runs:
                 write_json(folder / "request.json", {"kind": "cancel", "at": time.time()})
                 if not self._line.kill(folder):
                     raise WrongState("The run could not be ended yet. Try again in a few seconds.")
-            for kept in ("adapter", ".adapter", "checkpoints"):
+            for kept in ("adapter", ".adapter", "model", ".model", "checkpoints", "initial"):
                 shutil.rmtree(folder / kept, ignore_errors=True)
             (folder / "manifest.json").unlink(missing_ok=True)
             self._line.finish(folder, "stopped", cancelled=True)
+        return self._read(folder)
+
+    def resume(self, owner: str, run_id: str, settings: Mapping[str, Any] | None = None) -> Run:
+        """Put a run that has ended back in line, to go on from its last checkpoint; `settings` may make it longer or shorter.
+
+        Raises:
+            WrongState, SettingsError: as `resuming.take_up`; also when the line is full.
+        """
+        folder = self._find(owner, run_id)
+        with self._line.lock:
+            self._refuse_when_full()
+            self._line.kill(folder)  # a worker that has written its last word may take a moment to end
+            resuming.take_up(folder, settings or {}, self._line.turn())
+            self._line.add(folder)
+        return self._read(folder)
+
+    def move(self, owner: str, run_id: str, place: int) -> Run:
+        """Let a waiting run wait at another place among the owner's own waiting runs, 1 being the first of them.
+
+        Raises:
+            WrongState: it does not wait.
+        """
+        folder = self._find(owner, run_id)
+        with self._line.lock:
+            waiting = [one for one in self._line.waiting() if record.config(one).get("owner") == owner]
+            if folder not in waiting:
+                raise WrongState("This run does not wait in line any more.")
+            times = [record.status(one)["queued_at"] for one in waiting]
+            waiting.remove(folder)
+            waiting.insert(max(0, min(place - 1, len(waiting))), folder)
+            for one, at in zip(waiting, times, strict=True):
+                write_json(one / "status.json", {**record.status(one), "queued_at": at})
         return self._read(folder)
 
     def delete(self, owner: str, run_id: str) -> None:
@@ -224,6 +281,10 @@ class Runs:
         with self._reading:
             self._readers.pop(run_id, None)
 
+    def packed(self, owner: str, run_id: str, target: Path) -> Path:
+        """A run's settings and examples as one archive: see `playground.training.again`."""
+        return again.pack(self._find(owner, run_id), target)
+
     def adapter(self, owner: str, run_id: str) -> AdapterRef:
         """What a finished run has learned, ready to be loaded.
 
@@ -232,14 +293,22 @@ class Runs:
         """
         folder = self._find(owner, run_id)
         finished, asked = record.manifest(folder), record.config(folder)
-        if finished is None or not (folder / "adapter").is_dir():
+        if not asked:
+            raise WrongState(damage.LOST_ASKED, folder=folder)
+        if damage.unreadable(folder / "manifest.json"):
+            raise WrongState(damage.LOST_LEARNED)
+        whole = asked.get("settings", {}).get("method") == "full"
+        path = folder / ("model" if whole else "adapter")
+        if finished is None or not path.is_dir():
             if record.status(folder)["state"] in record.FINAL:
                 raise WrongState("This run ended before anything was learned, so there is nothing to load. Choose another run.")
             raise WrongState("This run has not finished yet. Wait for it, or stop it to use what it has learned so far.")
         return AdapterRef(
             run_id=run_id,
             name=asked["name"],
-            path=folder / "adapter",
+            path=path,
+            whole=whole,
+            step=finished.get("step"),
             sha256=finished["adapter"]["sha256"],
             model=ModelRef(**asked["model"]),
             quantised=asked["settings"]["method"] == "qlora",
@@ -247,7 +316,15 @@ class Runs:
             system=asked["system"],
             task=asked.get("task", "instruction"),
             shots=tuple(Message(**turn) for turn in asked.get("shots", [])),  # runs of before have none
+            slots=tuple(asked.get("slots", [])),
         )
+
+    def _refuse_when_full(self) -> None:
+        if len(self._line.waiting()) >= self._limits.queued_runs:
+            raise WrongState(
+                "{count} runs are waiting in line already. Wait until one has finished, or cancel one of yours.",
+                count=self._limits.queued_runs,
+            )
 
     def _find(self, owner: str, run_id: str) -> Path:
         return self._workspace.find("runs", run_id, owner)

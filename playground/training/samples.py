@@ -12,10 +12,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from playground.errors import storage_errors
+from playground.errors import InputError
+from playground.models.reading import in_a_block
+from playground.training.metrics import REWIND
+from playground.training.progress import Curve
 from playground.workspace import read_json, write_json
 
-PROMPTS = 3
+OWN = "prompts"  # the part of the run's data that holds questions of the person's own
+PROMPTS, MOST = 3, 8
 MOST_TOKENS = 40
 MOST_CHECKS = 200  # afterwards the curve goes on without answers
 
@@ -23,14 +27,13 @@ MOST_CHECKS = 200  # afterwards the curve goes on without answers
 class Samples:
     """The worker's side."""
 
-    def __init__(self, folder: Path, tokenizer: Any, max_length: int, dtype: Any) -> None:
+    def __init__(self, folder: Path, tokenizer: Any, max_length: int, dtype: Any, encoder_decoder: bool = False) -> None:
         from playground.models.template import encode, end_ids
-        from playground.training.examples import questions
 
-        parts = (folder / "data" / f"{name}.jsonl" for name in ("validation", "test", "train"))
-        chosen = next((found for part in parts if (found := questions(part, PROMPTS))), [])
-        self._path, self._tokenizer, self._dtype = folder / "samples.jsonl", tokenizer, dtype
-        self._ends = end_ids(tokenizer)
+        parts = [path for name in (OWN, "validation", "test", "train") if (path := folder / "data" / f"{name}.jsonl").exists()]
+        chosen = next((found for part in parts if (found := _asked(part))), [])
+        self._file, self._tokenizer, self._dtype = Curve(folder / "samples.jsonl"), tokenizer, dtype
+        self._ends, self._encoder_decoder = end_ids(tokenizer), encoder_decoder
         self._ids = [encode(tokenizer, one.asked, max(8, max_length - MOST_TOKENS), generation=True).ids for one in chosen]
         self._checks = 0
         write_json(folder / "samples.json", [{"prompt": one.shown, "answer": one.answer} for one in chosen])
@@ -45,8 +48,8 @@ class Samples:
         pad = self._tokenizer.pad_token_id if self._tokenizer.pad_token_id is not None else self._ends[0]
         longest = max(map(len, self._ids))
         device = next(model.parameters()).device
-        ids = torch.tensor([[pad] * (longest - len(one)) + one for one in self._ids], device=device)
-        mask = torch.tensor([[0] * (longest - len(one)) + [1] * len(one) for one in self._ids], device=device)
+        block, seen = in_a_block(self._ids, pad, right=self._encoder_decoder)
+        ids, mask = torch.tensor(block, device=device), torch.tensor(seen, device=device)
         was_training = model.training
         model.eval()
         try:
@@ -57,9 +60,23 @@ class Samples:
                 )  # fmt: skip
         finally:
             model.train(was_training)
-        answers = [self._tokenizer.decode(row[longest:], skip_special_tokens=True).strip() for row in out]
-        with storage_errors(), self._path.open("ab") as file:
-            file.write(json.dumps({"step": step, "answers": answers}, ensure_ascii=False).encode() + b"\n")
+        begin = 0 if self._encoder_decoder else longest
+        answers = [self._tokenizer.decode(row[begin:], skip_special_tokens=True).strip() for row in out]
+        self._file.write({"step": step, "answers": answers})
+
+    def rewind(self, step: int) -> None:
+        """The run goes on from `step`; what was answered later does not count."""
+        self._file.rewind(step)
+
+
+def _asked(part: Path) -> list[Any]:
+    """What to ask, from one part of the rows; nothing where that is damaged, for no run should end over answers along the way."""
+    from playground.training.examples import questions
+
+    try:
+        return questions(part, MOST if part.stem == OWN else PROMPTS)
+    except InputError:
+        return []
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -78,6 +95,8 @@ def read(folder: Path) -> dict[str, Any]:
                 told = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(told, dict) and isinstance(told.get("step"), int):
+            if isinstance(told, dict) and isinstance(told.get(REWIND), int):
+                steps = {step: one for step, one in steps.items() if step <= told[REWIND]}
+            elif isinstance(told, dict) and isinstance(told.get("step"), int):
                 steps[told["step"]] = told
     return {"prompts": read_json(folder / "samples.json", []), "steps": [steps[step] for step in sorted(steps)]}

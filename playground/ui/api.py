@@ -10,14 +10,16 @@ from typing import Any
 
 import gradio as gr
 
-from playground.errors import InputError
-from playground.rag.store import DEFAULT_NAME
+from playground.errors import InputError, SettingsError
+from playground.ui import chat_api, documents_api, evidence_api, exam_api, vote_api
 from playground.ui.errors import owner_of, told
 from playground.ui.i18n import DEFAULT
 from playground.ui.page import Page
+from playground.ui.tabs.takeaway import packed
 
 Settings = dict[str, Any] | None
 Owner = str | None
+FORMATS = ("settings",)  # in which a run can be taken away
 
 
 def build(page: Page) -> None:
@@ -116,18 +118,80 @@ def build(page: Page) -> None:
         with telling():
             return services.map_dataset(who(owner), dataset_id, settings)
 
-    def list_models() -> list:
-        """List the models that can be taught: id, name, parameters, whether it can be had here, and if not, why."""
+    def list_models(owner: Owner = None) -> list:
+        """List the models that can be taught: id, name, parameters, whether it can be had here, and if not, why.
+
+        Those that only a visitor's own access token opens are told as open to this visitor, by `owner`.
+        """
         with telling():
+            known = who(owner) if owner or settings.mode == "personal" else ""
             return [
                 {"id": m.id, "name": m.name, "parameters": m.parameters, "available": m.available, "reason": str(m.reason or "")}
-                for m in services.catalog.list()
+                for m in services.catalog.list(known)
             ]
 
-    def start_run(dataset_id: str, settings: Settings = None, owner: Owner = None) -> dict:
-        """Put a training run in line. `settings` carry the names of TRL and PEFT; what is left out is chosen and explained."""
+    def use_token(token: str, owner: Owner = None) -> dict:
+        """Use one's own access token of the Hugging Face Hub for models whose licence has to be accepted; kept in memory only.
+
+        It serves this owner until the playground is closed. `start_run` says so where a model stays closed to it.
+        """
         with telling():
-            return {"run_id": services.start_run(who(owner), dataset_id, settings)}
+            services.catalog.tokens.keep(who(owner), token)
+            return {"kept": True}
+
+    def list_recipes(dataset_id: str, owner: Owner = None, model: str | None = None) -> list:
+        """List the settings of published studies as this machine can have them for a dataset, and what had to be adapted, with reasons.
+
+        `model` is taught in place of the studies' own, if given.
+        """
+        with telling():
+            return [
+                {key: str(value) if isinstance(value, str) else value for key, value in one.items()}
+                | {"adapted": [str(sentence) for sentence in one["adapted"]]}
+                for one in services.recipes(who(owner), dataset_id, model=model or None)
+            ]
+
+    def import_adapter(
+        file: str | None,
+        model: str | None = None,
+        name: str | None = None,
+        owner: Owner = None,
+        path: str | None = None,
+        files: list[str] | None = None,
+    ) -> dict:
+        """Bring in a PEFT adapter (LoRA or IA3) that was trained elsewhere, as a finished run to ask, compare and go on from.
+
+        `file` is a ZIP archive of its folder; `files` are adapter_config.json and adapter_model.safetensors; on one's own machine `path`
+        names the folder. `model` is the one it was trained on; left out, the one that the adapter names, if it is on the list.
+        """
+        with telling():
+            sources = [Path(one) for one in [*([file] if file else []), *(files or [])]]
+            return {"run_id": services.bringing.bring(who(owner), sources, model or "", name or "", path=path or "")}
+
+    def estimate_run(dataset_id: str, settings: Settings = None, owner: Owner = None, start_from: str | None = None) -> dict:
+        """Say what a run would need before it begins: memory_mb, disk_mb, seconds, parameters, whether it fits, and what to change.
+
+        Told from formulas; `measured` is true where `rehearse_run` has tried the same steps. `fits`: fits, tight or does not fit.
+        """
+        with telling():
+            return services.estimate_run(who(owner), dataset_id, settings, start_from=start_from or None).to_dict()
+
+    def rehearse_run(dataset_id: str, settings: Settings = None, owner: Owner = None, start_from: str | None = None) -> dict:
+        """Try three real steps on the longest rows, then say as `estimate_run` does what the run will need, measured.
+
+        Waits for them; refused while a run is training. `error` says why it broke off, for instance for want of memory.
+        """
+        with telling():
+            job = services.rehearse_run(who(owner), dataset_id, settings, start_from=start_from or None)
+            return services.rehearsals.result(job).to_dict()
+
+    def start_run(dataset_id: str, settings: Settings = None, owner: Owner = None, start_from: str | None = None) -> dict:
+        """Put a training run in line. `settings` carry the names of TRL and PEFT; what is left out is chosen and explained.
+
+        `start_from` is the id of an earlier run of the same model, whose adapter this one goes on from.
+        """
+        with telling():
+            return {"run_id": services.start_run(who(owner), dataset_id, settings, start_from=start_from or None)}
 
     def get_run(run_id: str, owner: Owner = None) -> dict:
         """Where a run stands: state, step, losses, seconds left, memory, settings with reasons, and the error if it failed."""
@@ -149,6 +213,16 @@ def build(page: Page) -> None:
         with telling():
             return services.runs.cancel(who(owner), run_id).to_dict()
 
+    def resume_run(run_id: str, settings: Settings = None, owner: Owner = None) -> dict:
+        """Go on with a run that has ended, from its last checkpoint; `max_steps` or `num_train_epochs` make it longer or shorter."""
+        with telling():
+            return services.runs.resume(who(owner), run_id, settings).to_dict()
+
+    def move_run(run_id: str, place: int, owner: Owner = None) -> dict:
+        """Let a waiting run wait at another place among one's own waiting runs, 1 being the first of them."""
+        with telling():
+            return services.runs.move(who(owner), run_id, place).to_dict()
+
     def list_runs(owner: Owner = None) -> list:
         """List one's runs, newest first, each as `get_run` gives it."""
         with telling():
@@ -161,66 +235,22 @@ def build(page: Page) -> None:
             services.runs.delete(who(owner), run_id)
             return last | {"deleted": True}
 
-    def compare(prompt: str | list, run_id: str, settings: Settings = None, owner: Owner = None) -> Iterator[dict]:
-        """Answer one prompt (a text, or a list of messages) by the base and by a run; a stream whose last item is whole.
+    def search(question: str, collection: str, k: int = 5, mode: str = "hybrid", owner: Owner = None, settings: Settings = None) -> list:
+        """Find the passages that speak to a question; `mode` is hybrid, dense or keyword. Pages count from 1, label is the printed one.
 
-        `settings`: max_new_tokens, temperature, top_p, top_k, repetition_penalty, stop, seed, system, use_template.
+        `settings` switch single steps: keyword, dense, thesaurus (true or false), weight (the vectors' share, 0 to 1), reranker (a name).
         """
         with telling():
-            states: dict[str, Any] = {}
-            for states in services.compare(who(owner), prompt, run_id, settings):
-                yield states
-            if states and all(state["error"] for state in states.values()):
-                raise gr.Error(str(states["tuned"]["error"]), print_exception=False)
-
-    def index_documents(
-        files: list[str] | None, collection: str | None = None, embedder: str | None = None, owner: Owner = None
-    ) -> Iterator[dict]:
-        """Add PDFs to a collection (made where it is not there) and follow the indexing; a stream, whose last item has each document.
-
-        Without files, what an interrupted indexing left waiting is indexed. The job goes on when the caller leaves; see `get_job`.
-        """
-        with telling():
-            named = [(Path(one), Path(one).name) for one in files or []]
-            for job in services.index_documents(who(owner), named, collection or None, embedder or None):
-                told = job.to_dict()
-                documents = (told.pop("result") or {}).get("documents", [])
-                yield {**told, "collection": collection or DEFAULT_NAME, "documents": documents}
-                if job.state == "failed":
-                    raise gr.Error(str(job.error), print_exception=False)
-
-    def list_collections(owner: Owner = None) -> list:
-        """List one's collections of documents, newest first: name, id, embedder, documents and passages."""
-        with telling():
-            return services.collections.list(who(owner))
-
-    def list_documents(collection: str, owner: Owner = None) -> list:
-        """List the documents of a collection (by name or id): pages, pages without text, passages, and why one failed."""
-        with telling():
-            return services.collections.documents(who(owner), collection)
-
-    def delete_document(collection: str, name: str, owner: Owner = None) -> dict:
-        """Take one document out of a collection."""
-        with telling():
-            return services.collections.remove(who(owner), collection, name)
-
-    def delete_collection(collection: str, owner: Owner = None) -> dict:
-        """Delete a collection with its documents."""
-        with telling():
-            return services.collections.delete(who(owner), collection)
-
-    def search(question: str, collection: str, k: int = 5, mode: str = "hybrid", owner: Owner = None) -> list:
-        """Find the passages that speak to a question; `mode` is hybrid, dense or keyword. Pages count from 1, label is the printed one."""
-        with telling():
-            return services.collections.search(who(owner), question, collection, k, mode)
+            return services.collections.search(who(owner), question, collection, k, mode, settings)
 
     def ask(question: str, collection: str, run_id: str | None = None, settings: Settings = None, owner: Owner = None) -> Iterator[dict]:
         """Answer a question from a collection, with citations; a stream whose last item is whole. `run_id` asks a tuned model.
 
-        `settings`: mode (hybrid, dense, keyword), max_new_tokens, temperature, top_p, top_k, repetition_penalty, stop, seed.
+        `settings`: mode (hybrid, dense, keyword), single steps as `search` has them, threshold (0 to 1; how sure the evidence must be),
+        model (of `list_server_models`, in place of a run), max_new_tokens, temperature, top_p, top_k, repetition_penalty, stop, seed.
         """
         with telling():
-            for state in services.answer_documents(who(owner), question, collection, run_id or None, settings):
+            for state in services.asking.documents(who(owner), question, collection, run_id or None, settings):
                 yield {**state, "answer": str(state["answer"]), "error": str(state["error"]) if state["error"] else None}
 
     def get_job(job_id: str, owner: Owner = None) -> dict:
@@ -233,26 +263,58 @@ def build(page: Page) -> None:
         with telling():
             return services.jobs.stop(who(owner), job_id).to_dict()
 
-    plain: list[Callable[..., Any]] = [list_samples, list_datasets, delete_dataset, preview_dataset, map_dataset, list_models, start_run]
-    plain += [get_run, get_metrics, stop_run, cancel_run, list_runs, delete_run]
+    def export_run(run_id: str, format: str = "settings", owner: Owner = None) -> str:
+        """Take a run away as a file. `settings`: a ZIP of its settings and examples, to be trained once more from the command line."""
+        with telling():
+            if format not in FORMATS:
+                raise SettingsError(
+                    "A run can be taken away as {known}, not as {format}.", known=", ".join(FORMATS), format=str(format)[:40]
+                )
+            return str(packed(services, who(owner), run_id, taken.GRADIO_CACHE))
+
+    plain: list[Callable[..., Any]] = [
+        list_samples,
+        list_datasets,
+        delete_dataset,
+        preview_dataset,
+        map_dataset,
+        list_models,
+    ]
+    plain += [use_token]
+    plain += [estimate_run, rehearse_run]
+    plain += [list_recipes, start_run, get_run, get_metrics, stop_run, cancel_run, resume_run, move_run, list_runs, delete_run]
     plain += [check_dataset, fix_dataset, restore_dataset, edit_dataset, list_hub_splits, import_hub_dataset]
-    plain += [list_collections, list_documents, delete_document, delete_collection, search, get_job, stop_job]
+    plain += [search, get_job, stop_job]
     for endpoint in plain:
         gr.api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
-    gr.api(compare, api_name="compare", concurrency_id="model")
-    gr.api(ask, api_name="ask", concurrency_id="model")
+    vote_api.build(page)
+    chat_api.build(page)
+    documents_api.build(page)
+    # who asks at the same time is answered in the same batch; a limit here would be that of all who share the name
+    gr.api(ask, api_name="ask", concurrency_id="model", concurrency_limit=None)
+    evidence_api.build(page)
+    exam_api.build(page)
     # a file needs a component to arrive through
     file, sample, options = gr.File(visible=False), gr.Textbox(visible=False), gr.JSON(visible=False)
     owner, result = gr.Textbox(visible=False), gr.JSON(visible=False)
     gr.Button(visible=False).click(
         import_dataset, [file, sample, options, owner], result, api_name="import_dataset", concurrency_limit=4, show_progress="hidden"
     )
-    files, collection, embedder = gr.File(visible=False, file_count="multiple"), gr.Textbox(visible=False), gr.Textbox(visible=False)
+    model, name, path, pair = (
+        gr.Textbox(visible=False),
+        gr.Textbox(visible=False),
+        gr.Textbox(visible=False),
+        gr.File(visible=False, file_count="multiple"),
+    )
     gr.Button(visible=False).click(
-        index_documents,
-        [files, collection, embedder, owner],
+        import_adapter,
+        [file, model, name, owner, path, pair],
         result,
-        api_name="index_documents",
-        concurrency_limit=8,
+        api_name="import_adapter",
+        concurrency_limit=4,
         show_progress="hidden",
+    )
+    run, form, taken = gr.Textbox(visible=False), gr.Textbox(visible=False), gr.File(visible=False)
+    gr.Button(visible=False).click(
+        export_run, [run, form, owner], taken, api_name="export_run", concurrency_limit=4, show_progress="hidden"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +21,14 @@ from playground.ui.language import SWITCH, FirstScript
 from playground.ui.page import Page
 from playground.ui.tabs import chat, dataset, documents, train
 from playground.ui.theme import theme
+from playground.ui.vote_page import VotePage
 from playground.workspace import write_bytes
 
 SECRET = "browser-secret"  # noqa: S105 - a file's name
 HOUR = 3600
 TICK = 1.0  # seconds
+PULSE = 5.0
+THREADS = 100  # of handlers; whoever waits for an answer holds one
 SESSIONS = 1_000  # page views whose state is kept, at some 300 KB each
 
 
@@ -44,6 +48,7 @@ def build_app(services: Services) -> gr.Blocks:
             gr.State("starter"),
             gr.Timer(TICK, active=False),
         )
+        _pulse()
         with gr.Row(elem_id="strip", equal_height=True):
             gr.Markdown(texts.label("app.title"), elem_id="brand")
             standing = gr.HTML(elem_id="standing")
@@ -62,8 +67,32 @@ def build_app(services: Services) -> gr.Blocks:
         _wire(app, page, tabs, standing, following, where, key, train_tab, dataset_tab.changed)
         _wire_start_over(page, again, tabs)
         api.build(page)
+    _remember_signatures(app)
     app.texts = texts  # launch() needs the locales
     return app
+
+
+def _pulse() -> None:
+    """Let no answer get lost on its way to the page.
+
+    Gradio's page closes its stream of answers when the server has none left to give. An event that is sent in that very moment finds the
+    stream still open and is then answered into nothing, until another event opens it again. This one does, whatever became of the last.
+    """
+    gr.Timer(PULSE).tick(
+        lambda: None, None, None, trigger_mode="multiple", concurrency_limit=None, show_progress="hidden", api_visibility="private"
+    )
+
+
+def _remember_signatures(app: gr.Blocks) -> None:
+    """Let every component's constructor carry its signature (PEP 362).
+
+    Gradio works out those of all components anew for each browser and each program that comes, which takes half of the time that thirty of
+    them who come at once keep everybody waiting.
+    """
+    for kind in {kind for block in app.blocks.values() for kind in type(block).__mro__}:
+        make = kind.__dict__.get("__init__")
+        if inspect.isfunction(make):
+            make.__signature__ = inspect.signature(make)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -202,9 +231,10 @@ def launch(app: gr.Blocks, services: Services, *, open_browser: bool) -> None:
     assets = services.settings.assets
     app.queue(max_size=200, default_concurrency_limit=8).launch(
         inbrowser=open_browser,
+        max_threads=THREADS,
         theme=theme(),
         css_paths=[assets / "style.css"],
-        app_kwargs={"middleware": [Middleware(FirstScript)]},
+        app_kwargs={"middleware": [Middleware(FirstScript)], "routes": [VotePage(services, app.texts).route]},
         i18n=app.texts.gradio,
         max_file_size=services.settings.limits.upload_bytes,
         ssr_mode=False,

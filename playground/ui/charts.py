@@ -1,4 +1,4 @@
-"""A run's points into lines for the page, and into the sentence that explains them. Pure functions."""
+"""A run's points into charts for the page. Pure functions; `explain` puts the same points into words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from playground.ui.formatting import Say
 MAX_POINTS = 400  # a line; Gradio sends the whole table at each update
 SMOOTHING = 0.85  # most weight that the past has in the exponential moving average; less while there are few points, or it would lag
 WINDOW = 8
-FLAT = 0.02  # share of the loss under which a change over the last fifth counts as none
+SCIENTIFIC = 1e-4  # Python writes smaller numbers with an exponent, which is no plain language
+VIEWS = {"loss": "loss", "speed": "tokens_per_second", "gradient": "grad_norm", "memory": "memory_mb"}  # view -> what it draws
 
 
 def smooth(values: Sequence[float]) -> list[float]:
@@ -49,13 +50,15 @@ def lines(metrics: Sequence[dict[str, Any]], say: Say) -> list[Line]:
 
 
 def best(metrics: Sequence[dict[str, Any]]) -> tuple[int, float] | None:
-    """(step, validation loss) of the best check; None before there are two."""
-    checks = series(metrics, "eval_loss")
+    """(step, validation loss) of the best check after step 0, which is what a run keeps; None before there are two."""
+    checks = [check for check in series(metrics, "eval_loss") if check[0]]
     return min(checks, key=lambda check: check[1]) if len(checks) > 1 else None
 
 
-def draw_run(metrics: Sequence[dict[str, Any]], max_steps: int | None, say: Say) -> str:
-    """The chart of one run as HTML; empty before the first point."""
+def draw_run(metrics: Sequence[dict[str, Any]], max_steps: int | None, say: Say, view: str = "loss") -> str:
+    """The chart of one run as HTML, its losses or another of `VIEWS`; empty before the first point."""
+    if view != "loss" and view in VIEWS:
+        return _draw_one(metrics, max_steps, say, view, VIEWS[view])
     mark = best(metrics)
     return draw(
         lines(metrics, say),
@@ -68,19 +71,25 @@ def draw_run(metrics: Sequence[dict[str, Any]], max_steps: int | None, say: Say)
     )
 
 
-def explain(metrics: Sequence[dict[str, Any]], say: Say, *, finished: bool = False) -> str:
-    """One sentence on what the curve says so far."""
-    losses = [value for _, value in series(metrics, "loss")]
-    checks = series(metrics, "eval_loss")
-    if len(losses) < 3:
-        return say("told.first")
-    smoothed = smooth(losses)
-    lowest = best(metrics)
-    if lowest and len(checks) >= 3 and checks[-1][1] > lowest[1] * (1 + FLAT):
-        return say("told.rising", step=lowest[0], best=lowest[1], last=checks[-1][1])
-    if finished:
-        return say("told.final", first=losses[0], last=smoothed[-1])
-    earlier = smoothed[-max(10, len(smoothed) // 5) :][0]
-    if len(losses) >= 20 and earlier - smoothed[-1] < FLAT * earlier:
-        return say("told.flat", last=smoothed[-1])
-    return say("told.falling", first=losses[0], last=smoothed[-1])
+def draw_rate(metrics: Sequence[dict[str, Any]], max_steps: int | None, say: Say) -> str:
+    """The small chart of the learning rate as HTML; empty before the first point."""
+    return _draw_one(metrics, max_steps, say, "rate", "learning_rate", small=True)
+
+
+def _draw_one(metrics: Sequence[dict[str, Any]], max_steps: int | None, say: Say, view: str, key: str, small: bool = False) -> str:
+    kind = {"speed": "whole", "memory": "whole", "gradient": "short"}.get(view, "small")
+    whole = kind == "whole"
+
+    def written(wanted: str, value: float) -> str:
+        end = "tiny" if kind == "small" and value < SCIENTIFIC else kind
+        return say(f"number.{wanted if wanted in ('whole', 'tick') else end}", n=value)
+
+    return draw(
+        [Line(say(f"train.line_{view}"), thin([(step, round(value) if whole else value) for step, value in series(metrics, key)]), view)],
+        x_title=say("train.step"),
+        y_title=say(f"train.chart_{view}"),
+        x_max=max_steps,
+        written=written,
+        kind="small" if small else "",
+        from_zero=True,
+    )

@@ -14,16 +14,22 @@ Point = tuple[float, float]
 Written = Callable[[str, float], str]  # ("whole" | "short" | "loss" | "tick", value) -> text
 TICKS = 5
 LABEL_GAP = 0.17  # share of the height that one label at a line's end takes
+TIGHT_GAP = 0.4  # the same where the chart is small
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line: its name, its points by rising step, and its class in style.css, which gives colour and weight. `end` labels its end."""
+    """One line: its name, its points by rising step, and its classes in style.css, which give colour, weight and dashes.
+
+    `end` labels its end, with `short` where that is given, since there is little room; `listed` names it in the legend.
+    """
 
     name: str
     points: Sequence[Point]
     kind: str
     end: bool = True
+    short: str = ""
+    listed: bool = True
 
 
 def nice_ticks(low: float, high: float, count: int = TICKS) -> list[float]:
@@ -51,16 +57,19 @@ def draw(
     mark_name: str = "",
     x_max: float | None = None,
     written: Written = in_english,
+    kind: str = "",
+    from_zero: bool = False,
 ) -> str:
     """The chart as HTML. `mark` is a point to be shown as best; `x_max` keeps the whole run's width from the first step on.
 
-    `written` puts numbers as the reader's language has them.
+    `written` puts numbers as the reader's language has them; `kind` is a further class in style.css; `from_zero` begins the scale there,
+    for what is an amount.
     """
-    shown = [line for line in lines if line.points]
+    shown = [line for line in lines if any(math.isfinite(y) for _, y in line.points)]
     if not shown:
         return ""
     values = [y for line in shown for _, y in line.points if math.isfinite(y)]
-    ys = nice_ticks(min(0.0, *values) if min(values) < 0.4 * max(values) else min(values), max(values))
+    ys = nice_ticks(min(0.0, *values) if from_zero or min(values) < 0.4 * max(values) else min(values), max(values))
     right = max([x_max or 0, 1, *(x for line in shown for x, _ in line.points)])
     xs = [x for x in nice_ticks(0, right, 8) if x <= right and x == int(x)]
 
@@ -71,19 +80,23 @@ def draw(
     paths = "".join(_path(line, [place(p) for p in line.points if math.isfinite(p[1])]) for line in shown)
     y_labels = "".join(f'<span style="top:{place((0, v))[1]:.2f}%">{written("tick", v)}</span>' for v in ys)
     x_labels = "".join(f'<span style="left:{place((v, 0))[0]:.2f}%">{written("whole", int(v))}</span>' for v in xs)
-    dot = ""
+    dot = marked = ""
     if mark is not None:
         x, y = place(mark)
         dot = f'<i class="mark" style="left:{x:.2f}%;top:{y:.2f}%" title="{escape(mark_name)}"></i>'
+        marked = f'<div class="marked"><i class="mark"></i>{escape(mark_name)}</div>'
     described = "; ".join(f"{line.name}: {written('loss', line.points[0][1])} → {written('loss', line.points[-1][1])}" for line in shown)
-    legend = "".join(f'<span class="{escape(line.kind)}"><i></i>{escape(line.name)}</span>' for line in shown)
+    key = _key if kind == "overlay" else lambda line: "<i></i>"
+    legend = "".join(f'<span class="{escape(line.kind)}">{key(line)}{escape(line.name)}</span>' for line in shown if line.listed)
+    classes = f"curve {kind}".strip()
     parts = (
-        f'<figure class="curve" role="img" aria-label="{escape(y_title)}. {escape(described)}"><figcaption>{escape(y_title)}</figcaption>',
+        f'<figure class="{escape(classes)}" role="img" aria-label="{escape(y_title)}. {escape(described)}">',
+        f"<figcaption>{escape(y_title)}</figcaption>",
         f'<div class="plot"><div class="ys" aria-hidden="true">{y_labels}</div><div class="area">',
         f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true"><g class="grid">{grid}</g>{paths}</svg>{dot}</div>',
-        f'<div class="ends" aria-hidden="true">{_ends(shown, place, written)}</div></div>',
+        f'<div class="ends" aria-hidden="true">{_ends(shown, place, written, TIGHT_GAP if kind == "small" else LABEL_GAP)}</div></div>',
         f'<div class="xs" aria-hidden="true">{x_labels}</div><div class="xt">{escape(x_title)}</div>',
-        f'<div class="legend" aria-hidden="true">{legend}</div></figure>',
+        f'<div class="legend" aria-hidden="true">{legend}</div>{marked}</figure>',
     )
     return "".join(parts)
 
@@ -96,12 +109,27 @@ def _path(line: Line, points: list[Point]) -> str:
     return f'<polyline class="{escape(line.kind)}" points="{data}"/>'
 
 
-def _ends(lines: Sequence[Line], place: Callable[[Point], Point], written: Written) -> str:
-    """Labels beside the lines' last points, pushed apart where they would overlap."""
-    wanted = sorted(((place(line.points[-1])[1] / 100, line) for line in lines if line.end), key=lambda pair: pair[0])
-    labels, floor = [], -1.0
-    for y, line in wanted:
-        floor = max(y, floor + LABEL_GAP)
+def _key(line: Line) -> str:
+    """A piece of the line beside its name in the legend: of many lines, colour alone does not tell one from the other."""
+    return f'<svg class="key" viewBox="0 0 34 6"><path class="{escape(line.kind)}" d="M1 3H33"/></svg>'
+
+
+def _ends(lines: Sequence[Line], place: Callable[[Point], Point], written: Written, gap: float = LABEL_GAP) -> str:
+    """Labels beside the lines' last points, pushed apart where they would overlap, and back up where they would leave the chart."""
+    ended = [line for line in lines if line.end]
+    wanted = sorted(((place(line.points[-1])[1] / 100, line) for line in ended), key=lambda pair: pair[0])
+    tops, floor = [], -1.0
+    for y, _ in wanted:
+        floor = max(y, floor + gap)
+        tops.append(floor)
+    lowest = 1 - gap / 2
+    for number in reversed(range(len(tops))):
+        tops[number] = min(tops[number], lowest)
+        lowest = tops[number] - gap
+    labels = []
+    for top, (_, line) in zip(tops, wanted, strict=True):
         value = escape(written("short", line.points[-1][1]))
-        labels.append(f'<span class="{escape(line.kind)}" style="top:{floor * 100:.2f}%"><b>{value}</b> {escape(line.name)}</span>')
+        labels.append(
+            f'<span class="{escape(line.kind)}" style="top:{top * 100:.2f}%"><b>{value}</b> {escape(line.short or line.name)}</span>'
+        )
     return "".join(labels)

@@ -1,36 +1,15 @@
-"""Files, answers and passages of the Documents tab as HTML: pure functions, every text escaped. Knows no Gradio and no services."""
+"""Answers and passages of the Documents tab as HTML: pure functions, every text escaped. Knows no Gradio and no services."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from playground.asking import PREFIX
 from playground.ui.formatting import Say, Translate, duration
-
-
-def files(documents: Sequence[dict[str, Any]], say: Say, translate: Translate) -> str:
-    """Every file with its health in one glance."""
-    if not documents:
-        return ""
-    rows = []
-    for one in documents:
-        kind, told = _health(one, say, translate)
-        rows.append(f'<li class="{kind}"><b>{escape(one["name"])}</b><span>{escape(told)}</span></li>')
-    return f'<ul class="files" aria-label="{escape(say("documents.files"))}">{"".join(rows)}</ul>'
-
-
-def _health(one: dict[str, Any], say: Say, translate: Translate) -> tuple[str, str]:
-    if one["state"] == "failed":
-        return "bad", translate(one["error"])
-    if one["state"] == "waiting":
-        return "waiting", say("documents.is_waiting")
-    parts = [say("documents.pages", n=one["pages"]), say("documents.chunks", n=one["chunks"])]
-    if one["pages_empty"]:
-        parts.append(say("documents.pages_empty", n=one["pages_empty"]))
-    if one["pages_garbled"]:
-        parts.append(say("documents.pages_garbled", n=one["pages_garbled"]))
-    return ("partly" if one["pages_empty"] or one["pages_garbled"] else "good"), " · ".join(parts)
+from playground.ui.health import UNITS
+from playground.ui.page_view import marked
 
 
 def progress(job: Any, say: Say, translate: Translate) -> str:
@@ -49,7 +28,8 @@ def answer(state: dict[str, Any], say: Say, translate: Translate) -> str:
     chips = "".join(_chip(number, one, say) for number, one in enumerate(state["citations"], 1))
     who = say(f"documents.by_{state['by']}")
     lead = f'<p class="lead">{escape(str(state["answer"]))} {_marks(state)}</p><p class="who">{escape(who)}</p>'
-    return f'<div class="answer" role="status">{lead}{_model(state, say, translate)}<ol class="chips">{chips}</ol></div>'
+    warned = "".join(f'<p class="words warn">{escape(say("documents.orders", name=name))}</p>' for name in state.get("orders", []))
+    return f'<div class="answer" role="status">{lead}{_model(state, say, translate)}{warned}<ol class="chips">{chips}</ol></div>'
 
 
 def _marks(state: dict[str, Any]) -> str:
@@ -63,7 +43,10 @@ def _model(state: dict[str, Any], say: Say, translate: Translate) -> str:
         return f'<p class="words warn">{escape(translate(state["error"]))}</p>'
     if state["by"] == "model" or not (state["said"] or state["model"]):
         return ""
-    name = state["adapter"]["name"] if state["adapter"] else say("documents.base", model=state["model"])
+    if state["model"].startswith(PREFIX):
+        name = say("chat.served", name=state["model"].removeprefix(PREFIX))
+    else:
+        name = state["adapter"]["name"] if state["adapter"] else say("documents.base", model=state["model"])
     verdict = ""
     if state["done"]:
         key = "documents.keeps" if state["supported"] else "documents.strays"
@@ -75,11 +58,18 @@ def _model(state: dict[str, Any], say: Say, translate: Translate) -> str:
 
 
 def _chip(number: int, one: dict[str, Any], say: Say) -> str:
-    where = say("documents.where", document=one["document"], page=_page(one))
-    return f'<li><a href="#passage-{int(one["chunk"])}">[{number}] {escape(where)}</a><q>{escape(one["quote"])}</q></li>'
+    place = where(one, say)
+    link = f'<a href="#passage-{int(one["chunk"])}" data-pick="cite-{number - 1}" title="{escape(say("page_view.open"))}">'
+    return f"<li>{link}[{number}] {escape(place)}</a><q>{escape(one['quote'])}</q></li>"
 
 
-def _page(one: dict[str, Any]) -> str:
+def where(one: Mapping[str, Any], say: Say) -> str:
+    """File and page, or what stands for a page in it."""
+    unit = one.get("unit", "page")
+    return say("documents.where" if unit not in UNITS[1:] else f"documents.where_{unit}", document=one["document"], page=_page(one))
+
+
+def _page(one: Mapping[str, Any]) -> str:
     """The page counted from 1, with the printed number where that is another."""
     printed = one.get("label") or ""
     return str(one["page"]) if printed in ("", str(one["page"])) else f"{one['page']} ({printed})"
@@ -92,22 +82,13 @@ def passages(hits: Sequence[dict[str, Any]], quotes: Sequence[dict[str, Any]], s
         quoted.setdefault(one["chunk"], []).append(one["quote"])
     rows = []
     for number, hit in enumerate(hits, 1):
-        where = say("documents.where", document=hit["document"], page=_page(hit))
+        place = where(hit, say)
         ranks = [say("documents.score", score=hit["score"])]
         ranks += [say(f"documents.rank_{part}", rank=rank) for part, rank in hit["ranks"].items() if rank]
-        text = _marked(hit["text"], quoted.get(hit["chunk"], []))
+        text = marked(hit["text"], quoted.get(hit["chunk"], []))
         rows.append(
-            f'<li id="passage-{int(hit["chunk"])}"><div class="where"><b>{number}. {escape(where)}</b>'
-            f"<span>{escape(' · '.join(ranks))}</span></div><p>{text}</p></li>"
+            f'<li id="passage-{int(hit["chunk"])}"><div class="where"><a href="#passage-{int(hit["chunk"])}" data-pick="hit-{number - 1}"'
+            f' title="{escape(say("page_view.open"))}">{number}. {escape(place)}</a>'
+            f'<span>{escape(" · ".join(ranks))}</span></div><p tabindex="0">{text}</p></li>'
         )
     return f'<ol class="passages">{"".join(rows)}</ol>' if rows else ""
-
-
-def _marked(text: str, quotes: Sequence[str]) -> str:
-    spans = sorted((at, at + len(quote)) for quote in quotes if (at := text.find(quote)) >= 0)
-    parts, end = [], 0
-    for start, stop in spans:
-        if start >= end:
-            parts += [escape(text[end:start]), f"<mark>{escape(text[start:stop])}</mark>"]
-            end = stop
-    return "".join([*parts, escape(text[end:])])

@@ -96,7 +96,8 @@ def handlers(settings: Settings, texts: Texts) -> Callable[..., Callable[..., An
                 yield from fn(visitor(request, key), *inputs)
 
         wrapper: Callable[..., Any] = chosen if selects else stream if inspect.isgeneratorfunction(fn) else call
-        wrapper.__name__, wrapper.__doc__ = fn.__name__, fn.__doc__
+        # an event's name would take that of an endpoint away which is called the same
+        wrapper.__name__, wrapper.__doc__ = f"on_{fn.__name__}", fn.__doc__
         # the module's annotations are strings, and Gradio compares types
         wrapper.__annotations__ = {"request": gr.Request, **({"event": gr.SelectData} if selects else {})}
         return wrapper

@@ -13,6 +13,7 @@ DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab_character", "|": "pipe"
 FORMATS = {"jsonl": "JSON Lines", "parquet": "Parquet", "xlsx": "Excel (XLSX)", "xls": "Excel (XLS)", "ods": "OpenDocument (ODS)"}
 WORDED = ("text", "markdown", "alpaca", "sharegpt", "openai", "prompt_completion", "dpo")  # formats that have words of their own
 RECOGNISED = "Recognised as {what}."  # a warning for programs; on the page the line itself says it
+ABOVE_HEADER = "Lines above the header that were left out: {count}."  # likewise: they are among the lines left out
 PREVIEW_CHARACTERS = 300
 
 
@@ -85,7 +86,8 @@ def understood(info: dict[str, Any], say: Say, translate: Translate) -> str:
         rows=info["rows"],
         **({} if columns == 1 else {"columns": columns}),
     )
-    told = [one for one in info.get("warnings", []) if chat not in WORDED or getattr(one, "template", one) != RECOGNISED]
+    said = {ABOVE_HEADER, RECOGNISED} if chat in WORDED else {ABOVE_HEADER}
+    told = [one for one in info.get("warnings", []) if getattr(one, "template", one) not in said]
     left_out = [
         say("dataset.dropped", rows=rows, reason=plain(translate(reason))) for reason, rows in info.get("dropped", {}).items() if rows
     ]

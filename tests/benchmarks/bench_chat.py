@@ -1,4 +1,4 @@
-"""The starter in memory, and two panes beside one plain `generate`: seconds and memory to load it, tokens a second and pane.
+"""The starter in memory, and one, two and four panes beside plain `generate`: seconds and memory to load it, seconds to answer.
 
 python -m tests.benchmarks.bench_chat [repeats]
 
@@ -13,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -21,8 +23,15 @@ from tests.benchmarks.report import spread, write
 
 PROJECT = Path(__file__).resolve().parents[2]
 MEGABYTE = 1024**2
-PROMISED = "Promised: loaded in 2 s and 300 MB, 40 tokens/s in each of two panes."
 NEW_TOKENS = 64
+ROUNDS = 4
+KINDS = {
+    "plain base": "transformers' `generate`, base, one row",
+    "plain peft": "transformers' `generate` through PEFT, one row",
+    "one": "one pane (tuned)",
+    "two": "two panes (base, tuned)",
+    "four": "four panes (base, three adapters)",
+}
 QUESTION = "Write down everything that you know about tea, cake and the sea."
 
 
@@ -46,32 +55,45 @@ def loading() -> dict[str, float]:
 
 
 def answering() -> dict[str, float]:
-    """Tokens a second: both panes of one question, each, and transformers' `generate` with one row of the same base."""
+    """Seconds for as many tokens: transformers' `generate` with one row, of the base and through PEFT; and one, two and four panes here."""
     import torch
+    from peft import PeftModel
 
+    from playground.asking import put
     from playground.demonstration import Demonstration
-    from playground.messages import conversation
+    from playground.inference.generate import GenerationSettings
+    from playground.inference.panes import Pane
     from playground.models import loading, template
     from playground.services import Services
     from playground.settings import Settings
 
     with tempfile.TemporaryDirectory() as home:
         services = Services.make(Settings(home=Path(home)))
-        run_id = Demonstration(services).install("me")["run_id"]
-        options = {"max_new_tokens": NEW_TOKENS, "stop": [], "use_template": True}
-        rates = {}
-        for _ in range(2):  # the first one loads the model
-            for panes in services.compare("me", QUESTION, run_id, options):
-                rates = {key: pane["tokens"] / pane["seconds"] for key, pane in panes.items() if pane["seconds"]}
-        ref = services.catalog.resolve("starter")
-        model, tokenizer = loading.load(ref, True, "cpu"), template.load_tokenizer(ref)
-        ids = torch.tensor([template.encode(tokenizer, conversation(QUESTION), ref.window).ids])
+        tuned = services.runs.adapter("me", Demonstration(services).install("me")["run_id"])
+        question = put(QUESTION, tuned)
+        copies = [replace(tuned, run_id=f"{number:012x}") for number in range(2)]
+        found: dict[str, float] = {}
+
+        def panes(adapters: list[Any]) -> float:
+            """Seconds a token, of the pane that wrote most."""
+            asked = [Pane(str(place), tuned.model, tuned.quantised, one, question) for place, one in enumerate(adapters)]
+            states = list(services.host.stream(asked, GenerationSettings(max_new_tokens=NEW_TOKENS)))[-1]
+            return max((state.seconds - state.first_seconds) / max(1, state.tokens - 1) for state in states.values())
+
+        kinds = {"one": [tuned], "two": [None, tuned], "four": [None, tuned, *copies]}
+        for _ in range(ROUNDS):  # the first one loads the model
+            found |= {name: panes(adapters) for name, adapters in kinds.items()}
+        model, tokenizer = loading.load(tuned.model, True, "cpu"), template.load_tokenizer(tuned.model)
+        ids = torch.tensor([template.encode(tokenizer, question, tuned.model.window, generation=True).ids])
         torch.set_num_threads(loading.answering_threads(model))
-        for _ in range(2):
-            began = time.perf_counter()
-            out = model.generate(ids, max_new_tokens=NEW_TOKENS, min_new_tokens=NEW_TOKENS, do_sample=False)
-            plain = (out.shape[1] - ids.shape[1]) / (time.perf_counter() - began)
-    return {**rates, "plain": plain}
+        for name in ("base", "peft"):
+            if name == "peft":
+                model = PeftModel.from_pretrained(model, str(tuned.path)).eval()
+            for _ in range(ROUNDS):
+                began = time.perf_counter()
+                model.generate(input_ids=ids, max_new_tokens=NEW_TOKENS, min_new_tokens=NEW_TOKENS, do_sample=False)
+                found[f"plain {name}"] = (time.perf_counter() - began) / NEW_TOKENS
+    return found
 
 
 def measured(name: str) -> dict[str, float]:
@@ -85,20 +107,26 @@ def main() -> None:
         return
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     loads, answers = [measured("loading") for _ in range(repeats)], [measured("answering") for _ in range(repeats)]
-    rows = [
-        [
-            spread([one["whole s"] for one in loads]),
-            spread([one["whole MB"] for one in loads], 0),
-            spread([one["4-bit s"] for one in loads]),
-            spread([one["4-bit MB"] for one in loads], 0),
-            spread([one["base"] for one in answers], 0),
-            spread([one["tuned"] for one in answers], 0),
-            spread([one["plain"] for one in answers], 0),
-            spread([min(one["base"], one["tuned"]) / one["plain"] for one in answers]),
-        ]
+    heads = ["load whole, s", "MB", "load 4-bit, s", "MB"]
+    row = [
+        *(
+            spread([one[name] for one in loads], digits)
+            for name, digits in (("whole s", 2), ("whole MB", 0), ("4-bit s", 2), ("4-bit MB", 0))
+        ),
     ]
-    heads = ["load whole, s", "MB", "load 4-bit, s", "MB", "base, tokens/s", "tuned, tokens/s", "plain generate, tokens/s", "ratio"]
-    write("Answers", f"Starter with the demonstration's run, {repeats} repeats. {PROMISED}", heads, rows)
+    write("Loading", f"The starter, {repeats} repeats. Promised: 2 s and 300 MB.", heads, [row])
+    rows = []
+    for name, told in KINDS.items():
+        times = [1000 * one[name] for one in answers]
+        against = [[one[name] / one[other] for one in answers] for other in ("one", "plain base", "plain peft")]
+        rows.append([told, spread(times, 1), *(spread(each) for each in against)])
+    write(
+        "Answers",
+        f"Milliseconds for one token of every pane, the starter in 4-bit with the demonstration's run, at most {NEW_TOKENS} new tokens, "
+        f"one thread, {repeats} repeats. Promised: two panes at most 1.35 times the time of one, four at most 2 times, at equal text.",
+        ["", "ms a token", "times one pane", "times plain `generate`, base", "times plain `generate`, PEFT"],
+        rows,
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Finding the passage that answers a question: words alone, vectors alone, and both, by the playground's own index, embedder and fusion.
 
-python -m tests.benchmarks.bench_retrieval
+python -m tests.benchmarks.bench_retrieval [EMBEDDER [ITS NAME]]
 
 Reads the shared question sets; nothing of Pirá was trained on. R@1 is the share of questions whose passage comes first, MRR the mean of
 1 / rank within ten. The interval is a paired bootstrap of the difference in MRR.
@@ -58,7 +58,7 @@ def ways(one: questions.QuestionSet, embedder: Embedder, thesaurus: Thesaurus, h
         dense = [(ids[at], float(cosines[at])) for at in np.argsort(-cosines)[:CANDIDATES]]
         words = index.keyword(question.text, CANDIDATES)
         others = [word for group in thesaurus.related(asked(question.text)).values() for word in group]
-        related = index.any_of(others, CANDIDATES)
+        related = index.related(others, CANDIDATES)
         weight = embedder.weight(language_of(question.text))
         orders = {
             "words (BM25)": [id for id, _ in words],
@@ -90,9 +90,11 @@ def main() -> int:
         print("the shared question sets are not here", file=sys.stderr)
         return 1
     rows = []
+    id = sys.argv[1] if len(sys.argv) > 1 else "starter"
+    name = sys.argv[2] if len(sys.argv) > 2 else id
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder))
-        embedder = Embedders(settings).load(sys.argv[1] if len(sys.argv) > 1 else "starter")
+        embedder = Embedders(settings).load(id)
         thesaurus = Thesaurus(settings.assets / "starter" / "related_words.txt")
         for one in sets():
             ranks = ways(one, embedder, thesaurus, Path(folder))
@@ -101,7 +103,7 @@ def main() -> int:
                 gain = "" if way in PARTS else interval(values - better, np.random.default_rng(1).integers)
                 rows.append([f"{one.name} ({len(values)})", way, f"{(values == 1).mean():.3f}", f"{values.mean():.3f}", gain])
     write(
-        "Retrieval",
+        "Retrieval" if id == "starter" else f"Retrieval with {name}",
         "Questions of the shared sets (how many), each asked of all passages of its set; BM25 is SQLite's FTS5 with Porter stems and "
         "without stop words. The last column is the difference in MRR to the better of words and meaning, with its 95 % interval.",
         ["set", "search", "R@1", "MRR@10", "against the better part"],

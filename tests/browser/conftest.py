@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import os
 import re
 import signal
@@ -20,6 +22,9 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from playground.demonstration import Demonstration
+from playground.services import Services
+from playground.settings import Settings
 from playground.system import ProcessId
 from playground.workspace import PERSONAL, read_json
 
@@ -27,12 +32,18 @@ PROJECT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 START_SECONDS = 60
+TRIED = itertools.count(os.getpid())
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody else will take before the app does, some seconds later: test processes beside this one have ranges of their own,
+    below those from which the system serves whoever wants any port."""
+    first = 10_000 + 2_000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    while True:
+        port = first + next(TRIED) % 2_000
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
@@ -70,7 +81,7 @@ def start(home: Path, within: Sequence[str] = (), demonstration: bool = False, *
     """
     port = free_port()
     known = {key: value for key, value in os.environ.items() if not key.startswith(("GRADIO_", "PLAYGROUND_"))}
-    known |= {"PLAYGROUND_HOME": str(home), "GRADIO_SERVER_PORT": str(port), "BROWSER": "true", **environ}
+    known |= {"PLAYGROUND_HOME": str(home), "GRADIO_SERVER_PORT": str(port), "BROWSER": "true", "PLAYGROUND_WARM": "off", **environ}
     home.mkdir(parents=True, exist_ok=True)
     if not demonstration:  # as if this person had been here before
         (home / "greeted").mkdir(exist_ok=True)
@@ -123,6 +134,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     end_workers(running.home)
 
 
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The app as at the first start, with the demonstration, for all tests of a module; it is there before any page is opened."""
+    home = tmp_path_factory.mktemp("home")
+    Demonstration(Services.make(Settings(home=home))).greet(PERSONAL)
+    running = start(home)
+    yield running
+    running.stop()
+    end_workers(running.home)
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     if not CHROMIUM.exists():
@@ -164,6 +186,16 @@ def settle(page: Page) -> None:
     expect(page.locator("#standing")).to_contain_text("Dataset", timeout=60_000)
     if re.search(r"\d rows", page.locator("#standing").inner_text()):
         expect(page.locator("#doctor-summary")).to_contain_text("rows are here", timeout=60_000)
+
+
+def bring(page: Page, path: Path, rows: int, within: float = 60_000) -> None:
+    """Give the Dataset tab a file, and wait until the tab is filled with it; `within` milliseconds for each step."""
+    settle(page)
+    page.set_input_files("#upload input[type=file]", path)
+    expect(page.locator("#understood")).to_contain_text(path.name, timeout=within)
+    expect(page.locator("#understood")).to_contain_text(f"{rows:,} rows", timeout=within)
+    # filled last, and before that with the figures of the dataset that the page opened with
+    expect(page.locator("#doctor-summary")).to_contain_text(f"{rows:,} rows are here", timeout=within)
 
 
 def wait_for(condition: Callable[[], Any], seconds: float, what: str, every: float = 0.2) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Server, settle
+from tests.browser.conftest import Server, bring
 from tests.helpers import make_tiny_model
 
 MESSY = """id;pergunta;resposta;contato
@@ -34,14 +34,6 @@ def messy(tmp_path: Path) -> Path:
     path = tmp_path / f"perguntas-{secrets.token_hex(2)}.csv"  # a page opens with the dataset of the test before, which is not this one
     path.write_text(MESSY, "utf-8")
     return path
-
-
-def bring(page: Page, path: Path, rows: int) -> None:
-    settle(page)
-    page.set_input_files("#upload input[type=file]", path)
-    expect(page.locator("#understood")).to_contain_text(path.name, timeout=SLOW)
-    expect(page.locator("#understood")).to_contain_text(f"{rows} rows", timeout=SLOW)
-    expect(page.locator("#doctor-summary")).to_contain_text(f"{rows} rows are here", timeout=SLOW)
 
 
 def choose(page: Page, box: str, option: str) -> None:
@@ -70,6 +62,22 @@ def test_a_messy_table_is_mended_and_the_repair_taken_back(server: Server, open_
     page.click("#restore-version")
     expect(page.locator("#doctor-summary")).to_contain_text("9 rows are here", timeout=SLOW)
     expect(page.locator("#rows")).to_contain_text("ana@example.com", timeout=SLOW)
+
+
+def test_on_a_phone_a_table_scrolls_and_breaks_no_word(server: Server, open_page: Callable[..., Page], tmp_path: Path) -> None:
+    path = tmp_path / f"perguntas-{secrets.token_hex(2)}.csv"
+    lines = [f"Onde fica a loja {n}?;Na rua do Porto, {n}.;2024-03-{n:02d};Atendimento" for n in range(1, 29)]
+    path.write_text("\n".join(["Pergunta;Resposta;Atualizado em;Categoria do atendimento", *lines]), "utf-8")
+    page = open_page(server.url, viewport={"width": 400, "height": 850})
+    bring(page, path, 28)
+    for place, lines_of_text in enumerate((1, 1, 1, 2)):
+        head = page.locator("#rows th span.header").nth(place)
+        assert head.evaluate("e => e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight)") <= lines_of_text + 0.5
+    last = page.locator("#rows [role=gridcell]").nth(3)
+    assert last.bounding_box()["x"] > 400
+    last.scroll_into_view_if_needed()
+    assert last.bounding_box()["x"] < 400, "the end of the table can be reached"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
 def test_rows_are_found_edited_and_taken_away(server: Server, open_page: Callable[..., Page], messy: Path) -> None:

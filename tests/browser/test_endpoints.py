@@ -23,24 +23,48 @@ ENDPOINTS = {
     "restore_dataset": ["dataset_id", "version", "owner"],
     "edit_dataset": ["dataset_id", "cells", "add", "delete", "owner", "drop_columns"],
     "map_dataset": ["dataset_id", "settings", "owner"],
-    "list_models": [],
-    "start_run": ["dataset_id", "settings", "owner"],
+    "list_models": ["owner"],
+    "list_server_models": ["owner"],
+    "use_token": ["token", "owner"],
+    "list_recipes": ["dataset_id", "owner", "model"],
+    "export_run": ["run_id", "format", "owner"],
+    "import_adapter": ["file", "model", "name", "owner", "path", "files"],
+    "estimate_run": ["dataset_id", "settings", "owner", "start_from"],
+    "rehearse_run": ["dataset_id", "settings", "owner", "start_from"],
+    "start_run": ["dataset_id", "settings", "owner", "start_from"],
     "get_run": ["run_id", "owner"],
     "get_metrics": ["run_id", "since_step", "owner"],
     "stop_run": ["run_id", "owner"],
     "cancel_run": ["run_id", "owner"],
+    "resume_run": ["run_id", "settings", "owner"],
+    "move_run": ["run_id", "place", "owner"],
     "list_runs": ["owner"],
     "delete_run": ["run_id", "owner"],
     "compare": ["prompt", "run_id", "settings", "owner"],
-    "index_documents": ["files", "collection", "embedder", "owner"],
+    "compare_many": ["questions", "run_id", "settings", "rows", "owner"],
+    "look_inside": ["prompt", "run_id", "answers", "right", "settings", "owner"],
+    "index_documents": ["files", "collection", "embedder", "owner", "passwords", "settings"],
     "list_collections": ["owner"],
     "list_documents": ["collection", "owner"],
+    "rename_document": ["collection", "name", "new_name", "owner"],
     "delete_document": ["collection", "name", "owner"],
+    "rename_collection": ["collection", "new_name", "owner"],
+    "reindex_collection": ["collection", "embedder", "owner"],
     "delete_collection": ["collection", "owner"],
-    "search": ["question", "collection", "k", "mode", "owner"],
+    "search": ["question", "collection", "k", "mode", "owner", "settings"],
+    "xray": ["question", "collection", "run_id", "settings", "owner"],
+    "facts_or_style": ["run_id", "questions", "owner"],
+    "check_documents": ["questions", "collection", "settings", "owner"],
+    "compare_checks": ["before", "after", "owner"],
+    "suggest_threshold": ["job_id", "owner"],
+    "set_threshold": ["collection", "threshold", "owner"],
     "ask": ["question", "collection", "run_id", "settings", "owner"],
     "get_job": ["job_id", "owner"],
     "stop_job": ["job_id", "owner"],
+    "open_vote": ["question", "answers", "owner"],
+    "cast_vote": ["vote_id", "choice", "voter"],
+    "get_vote": ["vote_id", "owner"],
+    "reveal_vote": ["vote_id", "owner"],
 }
 
 RUN_KEYS = {"run_id", "name", "state", "pid", "place_in_line", "step", "max_steps", "epoch", "loss", "eval_loss", "seconds", "eta_seconds"}
@@ -156,3 +180,24 @@ def test_a_dataset_is_checked_mended_edited_and_restored_by_program(client: Clie
     assert (edited["version"], edited["changed"]) == (3, 1)
     assert client.predict(api_name="/preview_dataset", dataset_id=dataset, search="gone")["rows"] == [["Where is thing 0?", "Gone."]]
     assert client.predict(api_name="/restore_dataset", dataset_id=dataset, version=1)["rows"] == 26
+
+
+def test_a_blind_vote_by_program(client: Client) -> None:
+    answers = [{"key": "base", "name": "Base", "text": "Perhaps."}, {"key": "tuned", "name": "My run", "text": "Yes, on a lead."}]
+    vote = client.predict(api_name="/open_vote", question="Are dogs allowed?", answers=answers)
+    assert (vote["state"], vote["voters"]) == ("open", 0)
+    assert "My run" not in str(vote) and "tuned" not in str(vote)
+    good = next(one["label"] for one in vote["answers"] if one["text"] == "Yes, on a lead.")
+    for voter in ("anna", "bruno", "anna"):
+        seen = client.predict(api_name="/cast_vote", vote_id=vote["vote_id"], choice=good, voter=voter)
+        assert seen.keys() == {"vote_id", "state", "question", "answers"}
+    assert client.predict(api_name="/get_vote", vote_id=vote["vote_id"])["voters"] == 2
+    with pytest.raises(AppError, match="by its letter: A, B"):
+        client.predict(api_name="/cast_vote", vote_id=vote["vote_id"], choice="C", voter="carla")
+    result = client.predict(api_name="/reveal_vote", vote_id=vote["vote_id"])["result"]
+    assert (result["leader"], result["voters"], result["p"], result["more_than_chance"]) == (good, 2, 0.5, False)
+    assert next(one for one in result["answers"] if one["label"] == good)["name"] == "My run"
+    with pytest.raises(AppError, match="This vote is over"):
+        client.predict(api_name="/cast_vote", vote_id=vote["vote_id"], choice="A", voter="carla")
+    with pytest.raises(AppError, match="no such vote"):
+        client.predict(api_name="/get_vote", vote_id="../../etc/passwd")

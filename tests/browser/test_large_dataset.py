@@ -41,6 +41,7 @@ def test_a_large_file_is_read_mended_and_taken_away(server: Server, open_page: C
     page = open_page(server.url)
     bring(page, catalogue)
     expect(page.locator("#reading-file")).to_contain_text("Reading the file", timeout=SLOW)
+    assert page.locator("#reading-file .generating").count() == 0, "the words are not drawn over"
     expect(page.locator("#understood")).to_contain_text("260,000 rows", timeout=SLOW)
     expect(page.locator("#reading-file")).to_be_hidden()
     expect(page.locator("#mapping-notes")).to_contain_text("50,000 of them, drawn by chance", timeout=SLOW)

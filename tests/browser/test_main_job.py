@@ -84,7 +84,7 @@ def test_a_file_with_number_labels_gets_names(server: Server, open_page: Open, t
     page.locator("#upload input[type=file]").set_input_files(table)
     expect(page.locator("#understood")).to_contain_text("80 rows", timeout=30_000)
     expect(page.locator("#understood")).to_contain_text("moods, second draft é")
-    expect(page.locator("#label-names")).to_be_visible()
+    expect(page.locator("#label-names")).to_be_visible(timeout=60_000)
     expect(page.locator("#mapping-notes")).to_contain_text("64 rows to learn from")
     cell = page.locator("#label-names [role=gridcell]:visible").nth(1)
     cell.dblclick()

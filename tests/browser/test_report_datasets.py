@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Server, settle, wait_for
+from tests.browser.conftest import Server, bring, wait_for
 
 SLOW = 60_000
 EMOTIONS = ("sadness", "joy", "love", "anger", "fear", "surprise")
@@ -73,13 +73,16 @@ REPORTS = [
 ]  # fmt: skip
 
 
-def bring(page: Page, path: Path, rows: int) -> None:
-    settle(page)
-    page.set_input_files("#upload input[type=file]", path)
-    expect(page.locator("#understood")).to_contain_text(path.name, timeout=SLOW)
-    expect(page.locator("#understood")).to_contain_text(f"{rows:,} rows", timeout=SLOW)
-    # filled last, and before that with the figures of the dataset that the page opened with
-    expect(page.locator("#doctor-summary")).to_contain_text(f"{rows:,} rows are here", timeout=SLOW)
+@pytest.fixture
+def bring_report(server: Server, open_page: Callable[..., Page], shared_data: Path) -> Callable[[str, int], Page]:
+    """A page on which one of the reports' files was brought."""
+
+    def begin(file: str, rows: int) -> Page:
+        page = open_page(server.url, viewport={"width": 1280, "height": 800})
+        bring(page, shared_data / "reports" / file, rows)
+        return page
+
+    return begin
 
 
 def saved(server: Server, name: str) -> dict[str, Any]:
@@ -93,10 +96,12 @@ def name_of(mapping: Path) -> str:
     return json.loads((mapping.parent / "manifest.json").read_text("utf-8"))["name"]
 
 
-@pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.file.split(".")[0])
-def test_a_reports_file_becomes_a_mapped_dataset(server: Server, open_page: Callable[..., Page], shared_data: Path, report: Report) -> None:
-    page = open_page(server.url, viewport={"width": 1280, "height": 800})
-    bring(page, shared_data / "reports" / report.file, report.rows)
+@pytest.mark.parametrize(
+    "report",
+    [pytest.param(one, id=one.file.split(".")[0], marks=[pytest.mark.soak] if place % 3 else []) for place, one in enumerate(REPORTS)],
+)
+def test_a_reports_file_becomes_a_mapped_dataset(server: Server, bring_report: Callable[[str, int], Page], report: Report) -> None:
+    page = bring_report(report.file, report.rows)
     expect(page.locator("#understood")).to_contain_text(report.read_as)
     expect(page.locator("#task").get_by_label(TASKS[report.task], exact=True)).to_be_checked()
     for role, column in report.columns.items():
@@ -117,9 +122,8 @@ def test_a_reports_file_becomes_a_mapped_dataset(server: Server, open_page: Call
     expect(example).not_to_have_text(another, use_inner_text=True, timeout=SLOW)
 
 
-def test_the_emotions_get_their_names(server: Server, open_page: Callable[..., Page], shared_data: Path) -> None:
-    page = open_page(server.url, viewport={"width": 1280, "height": 800})
-    bring(page, shared_data / "reports" / "emotion_validation.csv", 2_000)
+def test_the_emotions_get_their_names(server: Server, bring_report: Callable[[str, int], Page]) -> None:
+    page = bring_report("emotion_validation.csv", 2_000)
     names = page.locator("#label-names")
     for row, name in enumerate(EMOTIONS):
         cell = names.locator(f"[role=gridcell][data-row='{row}'][data-col='1']")
@@ -132,10 +136,10 @@ def test_the_emotions_get_their_names(server: Server, open_page: Callable[..., P
     assert mapping["label_names"] == {str(code): name for code, name in enumerate(EMOTIONS)}
 
 
-def test_another_choice_of_columns_is_kept(server: Server, open_page: Callable[..., Page], shared_data: Path) -> None:
+@pytest.mark.soak
+def test_another_choice_of_columns_is_kept(server: Server, bring_report: Callable[[str, int], Page]) -> None:
     """The shop's report asks for prices, which no guess would find."""
-    page = open_page(server.url, viewport={"width": 1280, "height": 800})
-    bring(page, shared_data / "reports" / "grocery.csv", 1_757)
+    page = bring_report("grocery.csv", 1_757)
     page.locator("#answer-column input").click()
     page.get_by_role("option", name="Price", exact=True).click()
     expect(page.locator("#example")).to_contain_text("$56.99<|im_end|>", timeout=SLOW)
@@ -143,10 +147,9 @@ def test_another_choice_of_columns_is_kept(server: Server, open_page: Callable[.
     expect(page.locator("#answer-column input")).to_have_value("Price")
 
 
-def test_quotes_to_go_on_with_need_no_question(server: Server, open_page: Callable[..., Page], shared_data: Path) -> None:
+def test_quotes_to_go_on_with_need_no_question(bring_report: Callable[[str, int], Page]) -> None:
     """Continuing a text takes one column and nobody who speaks: what would be ignored is not shown."""
-    page = open_page(server.url, viewport={"width": 1280, "height": 800})
-    bring(page, shared_data / "reports" / "english_quotes.csv", 2_469)
+    page = bring_report("english_quotes.csv", 2_469)
     page.locator("#mapping-more").get_by_role("button").first.click()
     for box in ("#system-prompt", "#instruction", "#few-shot", "#context-column"):
         expect(page.locator(box)).to_be_visible()

@@ -74,6 +74,7 @@ def test_a_killed_worker_is_told_within_ten_seconds(start_server: Begin, open_pa
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.soak
 def test_a_second_run_waits_in_line(start_server: Begin) -> None:
     client = start_server().client()
     one = train(client, max_steps=6)

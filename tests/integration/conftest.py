@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from playground.inference.adapters import WEIGHTS, file_hash
+from playground.inference.adapters import WEIGHTS
 from playground.inference.host import Host
 from playground.models.catalog import AdapterRef, Catalog, ModelRef
 from playground.settings import Settings
+from playground.training.dispatch import Dispatcher
+from playground.training.runs import Runs
+from playground.workspace import Workspace, file_hash
 from tests.helpers import make_adapter, make_tiny_model
 
 MakeAdapter = Callable[..., AdapterRef]
@@ -24,6 +27,23 @@ MakeAdapter = Callable[..., AdapterRef]
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Llama of two layers, 64 wide, with a tokenizer and ChatML."""
     return make_tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def learner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with smaller first weights, from which it can learn."""
+    return make_tiny_model(tmp_path_factory.mktemp("models") / "learner", spread=0.05)
+
+
+@pytest.fixture
+def runs(workspace: Workspace, settings: Settings) -> Iterator[Runs]:
+    """The line of runs; no worker outlives the test."""
+    runs = Runs(workspace, Catalog(settings))
+    runs.open()
+    yield runs
+    runs.close()
+    watcher = Dispatcher(workspace)
+    assert all([watcher.kill(folder) for folder in workspace.list("runs")])
 
 
 @pytest.fixture(scope="session")

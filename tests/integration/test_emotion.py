@@ -40,7 +40,7 @@ def test_the_tuned_model_is_right_clearly_more_often(shared_data: Path, settings
             asked = list(csv.DictReader(file))[:ASKED]
         right = {"base": 0, "tuned": 0}
         for row in asked:
-            *_, last = services.compare("me", row["text"], run_id, {"max_new_tokens": 8})
+            *_, last = services.asking.compare("me", row["text"], run_id, {"max_new_tokens": 8})
             assert (last["base"]["adapter"], last["tuned"]["adapter"]["run_id"]) == (None, run_id)
             for pane in right:
                 right[pane] += last[pane]["text"].strip() == NAMES[row["label"]]

@@ -1,5 +1,6 @@
 """Panes, adapters and streams, with a real model of two layers."""
 
+import math
 import shutil
 import threading
 import time
@@ -8,6 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from safetensors.torch import load_file
 
 from playground.errors import PromptError
 from playground.inference import adapters as adapters_module
@@ -15,8 +17,11 @@ from playground.inference.adapters import WEIGHTS
 from playground.inference.generate import Answer, GenerationSettings
 from playground.inference.host import Host, Pane, PaneState
 from playground.messages import Conversation, Message, conversation
+from playground.models import loading
 from playground.models.catalog import AdapterRef, ModelRef
+from playground.models.folder import tensor_shapes
 from playground.models.template import load_tokenizer
+from playground.workspace import file_hash
 
 QUESTION = conversation("What is the capital of France?", system="Answer briefly.")
 SHORT = GenerationSettings(max_new_tokens=24)
@@ -126,7 +131,7 @@ def test_a_damaged_adapter_fails_alone_and_leaves_no_trace(host: Host, tiny_ref:
         broken = replace(good, path=folder, run_id="d" * 12)
     elif damage == "cut off":
         weights.write_bytes(weights.read_bytes()[:-4])
-        broken = replace(good, path=folder, run_id="d" * 12, sha256=adapters_module.file_hash(weights))
+        broken = replace(good, path=folder, run_id="d" * 12, sha256=file_hash(weights))
     elif damage == "no config":
         (folder / "adapter_config.json").unlink()
         broken = replace(good, path=folder, run_id="d" * 12)
@@ -142,15 +147,35 @@ def test_a_damaged_adapter_fails_alone_and_leaves_no_trace(host: Host, tiny_ref:
 
 
 def test_many_adapters_are_dropped_by_age(host: Host, tiny_ref: ModelRef, adapter, monkeypatch) -> None:
-    monkeypatch.setattr(adapters_module, "MOST", 2)
+    size = adapters_module.bytes_of(adapter("a0", seed=10))
+    assert size == 4 * sum(one.numel() for one in load_file(adapter("a0", seed=10).path / WEIGHTS).values())
+    monkeypatch.setattr(adapters_module, "MOST_MB", 2.5 * size / 1024**2)
     first = whole(host.stream([pane("a", tiny_ref, adapter("a0", seed=10))], SHORT))["a"].text
     for number in range(1, 4):
         whole(host.stream([pane("a", tiny_ref, adapter(f"a{number}", seed=10 + number))], SHORT))
-    assert host.status()["adapters"] == ["a2", "a3"]
+    assert host.status()["adapters"] == ["a2", "a3"] and host.status()["models"][0]["adapters_mb"] == round(2 * size / 1024**2, 1)
     assert whole(host.stream([pane("a", tiny_ref, adapter("a0", seed=10))], SHORT))["a"].text == first
     crowd = [pane(str(number), tiny_ref, adapter(f"a{number}", seed=10 + number)) for number in range(4)]
     states = whole(host.stream(crowd, SHORT))
     assert [states[str(n)].adapter["name"] for n in range(4)] == ["a0", "a1", "a2", "a3"]  # type: ignore[index]
+    assert len(host.status()["adapters"]) == 2, "not more at once, in a batch of many neither"
+    monkeypatch.setattr(adapters_module, "MOST_MB", 0.5 * size / 1024**2)
+    assert whole(host.stream(crowd, SHORT))["3"].text == states["3"].text, "one that is too large for all of it is there alone"
+    assert len(host.status()["adapters"]) == 1
+
+
+def test_a_model_of_its_own_tells_its_weight_before_it_is_loaded(host: Host, tiny, tiny_ref: ModelRef, adapter, monkeypatch) -> None:
+    one = AdapterRef("e" * 12, "whole", tiny, file_hash(tiny / "model.safetensors"), tiny_ref, False, whole=True)
+    needed = 4 * sum(math.prod(shape) for _, shape in tensor_shapes(tiny / "model.safetensors")) // 1024**2
+    weight = host.weight(one)
+    assert weight and needed <= weight[0] <= needed + 101 and weight[1] > 100
+    assert host.weight(adapter("one")) is None and not host.status()["models"], "nothing was loaded to tell it"
+    monkeypatch.setattr(loading, "free_memory", lambda: weight[0] - 1)
+    refused = whole(host.stream([pane("x", tiny_ref, one), pane("y", tiny_ref)], SHORT))
+    assert f"needs about {weight[0]} MB" in str(refused["x"].error) and f"has {weight[0] - 1} MB" in str(refused["x"].error)
+    monkeypatch.undo()
+    assert whole(host.stream([pane("x", tiny_ref, one)], SHORT))["x"].adapter
+    assert host.weight(one) is None, "it is in memory now"
 
 
 def test_closing_the_stream_stops_the_model(host: Host, tiny_ref: ModelRef, monkeypatch) -> None:
@@ -166,7 +191,7 @@ def test_closing_the_stream_stops_the_model(host: Host, tiny_ref: ModelRef, monk
         if thread.name == "answers":
             thread.join(20)
     assert written <= len(pushed) <= written + 2
-    assert not next(iter(host._bases.values())).lock.locked()
+    assert not next(iter(host._lines.values())).base.lock.locked()
 
 
 def test_an_abandoned_stream_keeps_nobody_waiting(host: Host, tiny_ref: ModelRef) -> None:
@@ -267,7 +292,7 @@ def test_memory_is_shared_and_given_back(host: Host, tiny_ref: ModelRef, catalog
     assert host.status() == {"model": None, "memory_mb": 0, "adapters": [], "models": []}
     small = Host(catalog, memory_mb=0)
     whole(small.stream([pane("a", tiny_ref), pane("b", tiny_ref, quantised=True)], SHORT))
-    small._bases[next(iter(small._bases))].memory_mb = 1
+    next(iter(small._lines.values())).base.memory_mb = 1
     other = replace(tiny_ref, revision="other")
     whole(small.stream([pane("c", other)], SHORT))
     assert len(small.status()["models"]) < 3

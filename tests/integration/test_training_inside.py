@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from playground.errors import WrongState
 from playground.messages import conversation
 from playground.models.catalog import Catalog
 from playground.settings import Settings
@@ -23,11 +24,6 @@ from tests.helpers import make_tiny_model
 ANSWERS = ["red", "deep green", "blue"]
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("models") / "tiny", spread=0.05)
-
-
 @pytest.fixture(autouse=True)
 def keep_signals() -> Iterator[None]:
     """The worker listens to SIGTERM; the test process should not go on doing so."""
@@ -38,11 +34,11 @@ def keep_signals() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
-def folder_of(workspace: Workspace, settings: Settings, tiny: Path, rows: int = 24, validation: int = 8, **chosen: Any) -> Path:
+def folder_of(workspace: Workspace, settings: Settings, learner: Path, rows: int = 24, validation: int = 8, **chosen: Any) -> Path:
     """A queued run that no worker will take, since nothing watches the line."""
     made = [conversation(f"Colour {index}? " + "so " * (index % 5), ANSWERS[index % 3]) for index in range(rows)]
     splits = SimpleNamespace(
-        train=made, validation=made[:validation], test=[], instruction="", system="", task="instruction", labels=[], shots=()
+        train=made, validation=made[:validation], test=[], instruction="", system="", task="instruction", labels=[], shots=(), slots=()
     )
     runs = Runs(workspace, Catalog(settings))
     run_id = runs.start(
@@ -50,7 +46,7 @@ def folder_of(workspace: Workspace, settings: Settings, tiny: Path, rows: int = 
         dataset_id="d",
         dataset_name="colours",
         splits=splits,
-        settings={"model": f"local:{tiny}", "method": "lora", "lora_r": 4, "max_steps": 3, "learning_rate": 1e-2, **chosen},
+        settings={"model": f"local:{learner}", "method": "lora", "lora_r": 4, "max_steps": 3, "learning_rate": 1e-2, **chosen},
     )
     return workspace.find("runs", run_id, "me")
 
@@ -60,45 +56,60 @@ def trainer_of(folder: Path) -> Any:
     return training._trainer(*training._load())[0]
 
 
-def test_only_answers_are_learned(workspace: Workspace, settings: Settings, tiny: Path) -> None:
-    trainer = trainer_of(folder_of(workspace, settings, tiny))
+def test_only_answers_are_learned(workspace: Workspace, settings: Settings, learner: Path) -> None:
+    trainer = trainer_of(folder_of(workspace, settings, learner))
     tokenizer, seen = trainer.processing_class, 0
     for batch in trainer.get_train_dataloader():
-        for ids, labels in zip(batch["input_ids"], batch["labels"], strict=True):
+        lengths = batch["lengths"].tolist()
+        for ids, labels in zip(batch["input_ids"][0].split(lengths), batch["labels"][0].split(lengths), strict=True):
             learned = labels != -100
+            if not learned.any():  # what rounds the batch up
+                continue
             assert (ids[learned] == labels[learned]).all()
             assert tokenizer.decode(labels[learned]) in [f"{answer}<|im_end|>" for answer in ANSWERS]
             seen += 1
     assert seen == 24
 
 
-@pytest.mark.parametrize("method", ["lora", "qlora"])
+@pytest.mark.parametrize(
+    ("method", "chosen"),
+    [
+        ("lora", {}),
+        ("qlora", {}),
+        ("qlora", {"gradient_checkpointing": True}),
+        ("lora", {"use_dora": True}),
+        ("ia3", {"lora_r": None}),
+        ("full", {"lora_r": None}),
+    ],
+)
 def test_the_quick_pass_and_its_gradients_are_those_of_trl_and_peft(
-    workspace: Workspace, settings: Settings, tiny: Path, monkeypatch: pytest.MonkeyPatch, method: str
+    workspace: Workspace, settings: Settings, learner: Path, monkeypatch: pytest.MonkeyPatch, method: str, chosen: dict[str, Any]
 ) -> None:
     import torch
 
-    from playground.training import quick
+    from playground.training import building, quick
 
-    folder = folder_of(workspace, settings, tiny, method=method)
+    folder = folder_of(workspace, settings, learner, method=method, train_sampling_strategy="random", **chosen)
     ours = trainer_of(folder)
     for name, weight in ours.model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.1)
-    for changed in ("unpack", "fuse", "attend_in_32_bits"):
-        monkeypatch.setattr(quick, changed, lambda *args: 0)
+    monkeypatch.setattr(quick, "unpack", lambda *args: 0)
+    monkeypatch.setattr(building, "suits", lambda *args: False)
     theirs = trainer_of(folder)
-    theirs._quick = False
+    assert ours._quick.flat and theirs._quick is None
     same = dict(ours.model.named_parameters())
     for name, weight in theirs.model.named_parameters():
         if weight.requires_grad:
             weight.data.copy_(same[name].data)
-    fused = [type(module.forward).__name__ == "_Adapted" for module in ours.model.modules()]
-    assert sum(fused) == 14 and not any(type(module.forward).__name__ == "_Adapted" for module in theirs.model.modules())
-    batch = next(iter(ours.get_train_dataloader()))
-    items = (batch["labels"] != -100).sum()
+    fused = ["Together" in getattr(module.forward, "__qualname__", "") for module in ours.model.modules()]
+    assert sum(fused) == (14 if method in ("lora", "qlora") and not chosen.get("use_dora") else 0)
+    assert not any("Together" in getattr(module.forward, "__qualname__", "") for module in theirs.model.modules())
     results = []
     for trainer in (ours, theirs):
+        batch = next(iter(trainer.get_train_dataloader()))
+        assert ("lengths" in batch) == (trainer is ours)
+        items = (batch["labels"][:, 1:] != -100).sum()
         trainer.model.train()
         loss = trainer.compute_loss(trainer.model, dict(batch), num_items_in_batch=items)
         loss.backward()
@@ -107,13 +118,15 @@ def test_the_quick_pass_and_its_gradients_are_those_of_trl_and_peft(
     assert our_loss == pytest.approx(their_loss, rel=0.01)  # 16-bit arithmetic
     assert torch.nn.functional.cosine_similarity(our_gradient, their_gradient, dim=0) > 0.99
     assert our_gradient.norm().item() == pytest.approx(their_gradient.norm().item(), rel=0.05)
+    ours_checked, theirs_checked = ours.evaluate()["eval_loss"], theirs.evaluate()["eval_loss"]
+    assert ours_checked == pytest.approx(theirs_checked, rel=0.01)
 
 
-def test_a_check_on_the_validation_rows_leaves_4_bit_gradients_whole(workspace: Workspace, settings: Settings, tiny: Path) -> None:
+def test_a_check_on_the_validation_rows_leaves_4_bit_gradients_whole(workspace: Workspace, settings: Settings, learner: Path) -> None:
     """bitsandbytes reorders 4-bit weights when it runs without gradients; a product of those has no way back."""
     import torch
 
-    trainer = trainer_of(folder_of(workspace, settings, tiny, method="qlora"))
+    trainer = trainer_of(folder_of(workspace, settings, learner, method="qlora"))
     trainer.model.get_base_model().get_input_embeddings().requires_grad_(True)  # its gradient has to come through every layer
     batch = next(iter(trainer.get_train_dataloader()))
 
@@ -142,26 +155,43 @@ def test_a_check_on_the_validation_rows_leaves_4_bit_gradients_whole(workspace: 
         {"use_rslora": True, "init_lora_weights": "orthogonal", "train_sampling_strategy": "random"},
         {"gradient_checkpointing": True, "method": "qlora"},
         {"target_modules": ["q_proj", "v_proj"], "gradient_accumulation_steps": 2, "per_device_train_batch_size": 4},
+        {"init_lora_weights": "pissa"},
+        {"init_lora_weights": "olora", "use_rslora": True},
+        {"packing": True, "max_length": 128},
+        {"method": "ia3", "lora_r": None, "learning_rate": 0.1},
+        {"method": "ia3", "lora_r": None, "learning_rate": 0.1, "target_modules": ["k_proj", "down_proj"]},
+        {"method": "full", "lora_r": None, "learning_rate": 3e-3},
+        {"method": "full", "lora_r": None, "learning_rate": 3e-3, "gradient_checkpointing": True, "optim": "adafactor"},
     ],
     ids=lambda chosen: "-".join(map(str, chosen.values())),
 )
-def test_accepted_settings_train(workspace: Workspace, settings: Settings, tiny: Path, chosen: dict[str, Any]) -> None:
-    folder = folder_of(workspace, settings, tiny, **{"max_steps": 8, "eval_steps": 8, **chosen})
+def test_accepted_settings_train(workspace: Workspace, settings: Settings, learner: Path, chosen: dict[str, Any]) -> None:
+    folder = folder_of(workspace, settings, learner, **{"max_steps": 8, "eval_steps": 8, **chosen})
     assert main(folder) == 0
     run = record.read(folder)
     assert run.state == "done", run.error
     points = read_since(folder / "metrics.jsonl")
     assert points[-1]["step"] == 8 and points[-1]["eval_loss"] < points[0]["eval_loss"]
+    if run.method == "full":
+        assert (folder / "model" / "config.json").is_file() and not (folder / "adapter").exists()
+        return
     written = json.loads((folder / "adapter" / "adapter_config.json").read_text())
-    assert written["r"] == 4 and written["use_dora"] == chosen.get("use_dora", False)
+    if run.method == "ia3":
+        assert written["peft_type"] == "IA3" and set(written["feedforward_modules"]) == {"down_proj"}
+        assert set(written["target_modules"]) == set(chosen.get("target_modules", ["k_proj", "v_proj", "down_proj"]))
+        return
+    from_weights = chosen.get("init_lora_weights") in ("pissa", "olora")
+    assert written["r"] == (8 if from_weights else 4), "an adapter that began from the weights is saved as a plain one of twice the rank"
+    assert written["init_lora_weights"] is True or not from_weights
+    assert written["use_dora"] == chosen.get("use_dora", False)
     assert written["use_rslora"] == chosen.get("use_rslora", False)
     if isinstance(chosen.get("target_modules"), list):
         assert set(written["target_modules"]) == {"q_proj", "v_proj"}
 
 
-def test_early_stopping_ends_the_run_and_keeps_the_best(workspace: Workspace, settings: Settings, tiny: Path) -> None:
+def test_early_stopping_ends_the_run_and_keeps_the_best(workspace: Workspace, settings: Settings, learner: Path) -> None:
     folder = folder_of(
-        workspace, settings, tiny, max_steps=200, eval_steps=2, early_stopping_patience=3, learning_rate=0.2, max_grad_norm=1000
+        workspace, settings, learner, max_steps=200, eval_steps=2, early_stopping_patience=3, learning_rate=0.2, max_grad_norm=1000
     )
     main(folder)
     run = record.read(folder)
@@ -172,8 +202,8 @@ def test_early_stopping_ends_the_run_and_keeps_the_best(workspace: Workspace, se
     assert any(f"step {run.best_step}" in warning for warning in run.warnings) or run.best_step == run.step
 
 
-def test_long_rows_are_cut_and_told(workspace: Workspace, settings: Settings, tiny: Path) -> None:
-    folder = folder_of(workspace, settings, tiny, max_length=32, max_steps=1)
+def test_long_rows_are_cut_and_told(workspace: Workspace, settings: Settings, learner: Path) -> None:
+    folder = folder_of(workspace, settings, learner, max_length=32, max_steps=1)
     main(folder)
     run = record.read(folder)
     assert run.state == "done" and any("lost the start of their prompt" in warning for warning in run.warnings)
@@ -194,8 +224,29 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(workspace: Workspace,
     assert not run.has_adapter and not (folder / "adapter").exists()
 
 
+def test_a_run_that_fell_apart_is_not_offered_to_be_resumed(
+    workspace: Workspace, settings: Settings, learner: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from playground.training import checkpoints, follow, resuming
+
+    folder = folder_of(workspace, settings, learner, max_steps=8, save_steps=2)
+    real = follow.Follow.on_log
+
+    def fall_apart(self: Any, args: Any, state: Any, control: Any, logs: dict[str, Any], **more: Any) -> None:
+        real(self, args, state, control, {**logs, "loss": math.nan} if state.global_step == 5 and "loss" in logs else logs, **more)
+
+    monkeypatch.setattr(follow.Follow, "on_log", fall_apart)
+    assert main(folder) == 0
+    run = record.read(folder)
+    assert run.state == "failed" and "step 5" in str(run.error) and checkpoints.newest(folder / "checkpoints")
+    assert run.can_resume is None
+    with pytest.raises(WrongState, match="smaller learning rate"):
+        resuming.take_up(folder, {}, turn=1.0)
+    assert record.read(folder).state == "failed"
+
+
 def test_a_full_disk_ends_the_run_with_a_sentence_and_whole_metrics(
-    workspace: Workspace, settings: Settings, tiny: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, settings: Settings, learner: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = Path("/dev/full")
     if not full.exists():
@@ -203,7 +254,7 @@ def test_a_full_disk_ends_the_run_with_a_sentence_and_whole_metrics(
     from playground.training import follow
     from playground.training.progress import Curve
 
-    folder = folder_of(workspace, settings, tiny, max_steps=50)
+    folder = folder_of(workspace, settings, learner, max_steps=50)
     real = follow.Follow.on_log
 
     def fill_up(self: Any, args: Any, state: Any, control: Any, **more: Any) -> None:
@@ -215,33 +266,33 @@ def test_a_full_disk_ends_the_run_with_a_sentence_and_whole_metrics(
     monkeypatch.setattr(follow.Follow, "on_log", fill_up)
     assert main(folder) == 0
     run = record.read(folder)
-    assert run.state == "failed" and "disk is full" in str(run.error)
+    assert run.state == "stopped" and "disk is full" in str(run.error) and "Resume" in str(run.error)
     assert [point["step"] for point in read_since(folder / "metrics.jsonl")] == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("error", "said"), [(MemoryError(), "ran out of memory"), (ZeroDivisionError("odd"), "reference")])
 def test_unexpected_ends_are_told_in_plain_words(
-    workspace: Workspace, settings: Settings, tiny: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+    workspace: Workspace, settings: Settings, learner: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
     def fail(self: Training) -> None:
         raise error
 
     monkeypatch.setattr(Training, "_load", fail)
-    folder = folder_of(workspace, settings, tiny)
+    folder = folder_of(workspace, settings, learner)
     assert main(folder) == 0
     run = record.read(folder)
     assert run.state == "failed" and said in str(run.error) and "odd" not in str(run.error)
 
 
-def test_layers_that_do_not_exist_are_named(workspace: Workspace, settings: Settings, tiny: Path) -> None:
-    folder = folder_of(workspace, settings, tiny, target_modules=["q_proj", "wonder_proj"])
+def test_layers_that_do_not_exist_are_named(workspace: Workspace, settings: Settings, learner: Path) -> None:
+    folder = folder_of(workspace, settings, learner, target_modules=["q_proj", "wonder_proj"])
     main(folder)
     run = record.read(folder)
     assert run.state == "failed" and "wonder_proj" in str(run.error) and "v_proj" in str(run.error)
 
 
-def test_stopped_before_anything_was_learned(workspace: Workspace, settings: Settings, tiny: Path) -> None:
-    folder = folder_of(workspace, settings, tiny)
+def test_stopped_before_anything_was_learned(workspace: Workspace, settings: Settings, learner: Path) -> None:
+    folder = folder_of(workspace, settings, learner)
     (folder / "request.json").write_text('{"kind": "stop", "at": 0}')
     main(folder)
     run = record.read(folder)

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,57 +12,16 @@ from typing import Any
 import psutil
 import pytest
 
-from playground.messages import Conversation, Message, conversation
+from playground.messages import Conversation, Message
 from playground.models.catalog import Catalog
 from playground.settings import Settings
-from playground.training.dispatch import Dispatcher
 from playground.training.runs import Runs
 from playground.workspace import Workspace
-from tests.helpers import make_tiny_model
-
-SECONDS = 90  # generous, since many tests may share the processor
+from tests.integration.colours import begin, examples, wait_for
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("models") / "tiny", spread=0.05)
-
-
-@pytest.fixture
-def runs(workspace: Workspace, settings: Settings) -> Iterator[Runs]:
-    runs = Runs(workspace, Catalog(settings))
-    runs.open()
-    yield runs
-    runs.close()
-    watcher = Dispatcher(workspace)
-    assert all([watcher.kill(folder) for folder in workspace.list("runs")])
-
-
-def examples(rows: int) -> list[Conversation]:
-    colours = ["red", "green", "blue"]
-    return [conversation(f"Number {index} is painted. Which colour? " + "so " * (index % 7), colours[index % 3]) for index in range(rows)]
-
-
-def start(runs: Runs, tiny: Path, rows: int = 48, validation: int = 12, **settings: Any) -> str:
-    splits = SimpleNamespace(
-        train=examples(rows),
-        validation=examples(validation),
-        test=[],
-        instruction="Which colour?",
-        system="",
-        task="chat",
-        labels=[],
-        shots=(),
-    )
-    chosen = {"model": f"local:{tiny}", "learning_rate": 2e-2, "lora_r": 8, **settings}
-    return runs.start("me", dataset_id="d", dataset_name="colours", splits=splits, settings=chosen)
-
-
-def wait_for(check: Callable[[], bool], seconds: float = SECONDS) -> None:
-    end = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
+def start(runs: Runs, learner: Path, rows: int = 48, **settings: Any) -> str:
+    return begin(runs, learner, rows, instruction="Which colour?", **{"learning_rate": 2e-2, "lora_r": 8, **settings})
 
 
 def network_connections(pid: int) -> list[Any]:
@@ -73,9 +31,9 @@ def network_connections(pid: int) -> list[Any]:
         return []
 
 
-def test_a_run_learns_offline_while_the_next_waits_and_its_adapter_loads(runs: Runs, tiny: Path, workspace: Workspace) -> None:
-    run_id = start(runs, tiny, num_train_epochs=5, eval_steps=10)
-    waiting = start(runs, tiny, max_steps=100_000)
+def test_a_run_learns_offline_while_the_next_waits_and_its_adapter_loads(runs: Runs, learner: Path, workspace: Workspace) -> None:
+    run_id = start(runs, learner, num_train_epochs=5, eval_steps=10)
+    waiting = start(runs, learner, max_steps=100_000)
     connections = []
     wait_for(lambda: runs.get("me", run_id).pid is not None)
     pid = runs.get("me", run_id).pid
@@ -99,8 +57,8 @@ def test_a_run_learns_offline_while_the_next_waits_and_its_adapter_loads(runs: R
 
     ref = runs.adapter("me", run_id)
     assert ref.sha256 == hashlib.sha256((ref.path / "adapter_model.safetensors").read_bytes()).hexdigest()
-    assert ref.quantised and ref.model.source == str(tiny)
-    assert adapter_loss(tiny, ref.path, examples(12)) == pytest.approx(points[-1]["eval_loss"], abs=0.05)
+    assert ref.quantised and ref.model.source == str(learner)
+    assert adapter_loss(learner, ref.path, examples(12)) == pytest.approx(points[-1]["eval_loss"], abs=0.05)
 
     # the one in line starts by itself; killing it is noticed, with the reason and the end of its log
     wait_for(lambda: runs.get("me", waiting).step > 3)
@@ -117,9 +75,9 @@ def test_a_run_learns_offline_while_the_next_waits_and_its_adapter_loads(runs: R
 
 
 def test_stop_keeps_what_was_learned_and_a_restarted_app_sees_the_whole_curve(
-    runs: Runs, tiny: Path, workspace: Workspace, settings: Settings
+    runs: Runs, learner: Path, workspace: Workspace, settings: Settings
 ) -> None:
-    run_id = start(runs, tiny, method="lora", max_steps=100_000, eval_steps=50)
+    run_id = start(runs, learner, method="lora", max_steps=100_000, eval_steps=50)
     wait_for(lambda: runs.get("me", run_id).step > 5)
     runs.close()  # the app ends; the worker does not notice
     pid = runs.get("me", run_id).pid
@@ -136,9 +94,9 @@ def test_stop_keeps_what_was_learned_and_a_restarted_app_sees_the_whole_curve(
         steps = [point["step"] for point in again.metrics("me", run_id)]
         assert steps == list(range(run.step + 1))
         ref = again.adapter("me", run_id)
-        assert not ref.quantised and adapter_loss(tiny, ref.path, examples(12)) < again.metrics("me", run_id)[0]["eval_loss"]
+        assert not ref.quantised and adapter_loss(learner, ref.path, examples(12)) < again.metrics("me", run_id)[0]["eval_loss"]
         manifest = json.loads((workspace.find("runs", run_id, "me") / "manifest.json").read_text())
-        assert manifest["state"] == "stopped" and manifest["step"] == run.step
+        assert manifest["state"] == "stopped" and manifest["step"] in (run.step, run.best_step)
     finally:
         again.close()
 
@@ -166,14 +124,14 @@ def adapter_loss(model: Path, adapter: Path, rows: list[Conversation]) -> float:
 
 
 @pytest.mark.parametrize("task", ["chat", "completion"])
-def test_long_chats_and_texts_are_learnt(runs: Runs, tiny: Path, task: str) -> None:
+def test_long_chats_and_texts_are_learnt(runs: Runs, learner: Path, task: str) -> None:
     said = [Message(role, f"{role} says blue") for _ in range(4) for role in ("user", "assistant")]
     chat = Conversation((said[0],), tuple(said[1:]))
     example = chat if task == "chat" else Conversation((), (Message("text", "the sky is blue and the sea is blue, " * 8),))
     splits = SimpleNamespace(
-        train=[example] * 16, validation=[example] * 4, test=[], instruction="", system="", task=task, labels=[], shots=()
+        train=[example] * 16, validation=[example] * 4, test=[], instruction="", system="", task=task, labels=[], shots=(), slots=()
     )  # fmt: skip
-    chosen = {"model": f"local:{tiny}", "learning_rate": 2e-2, "max_length": 48, "num_train_epochs": 4, "eval_steps": 4}
+    chosen = {"model": f"local:{learner}", "learning_rate": 2e-2, "max_length": 48, "num_train_epochs": 4, "eval_steps": 4}
     run_id = runs.start("me", dataset_id="d", dataset_name=task, splits=splits, settings=chosen)
     wait_for(lambda: runs.get("me", run_id).finished)
     run = runs.get("me", run_id)

@@ -12,7 +12,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 MODULES = sorted((PROJECT / "playground").rglob("*.py"))
-SHARED = {"errors", "jobs", "messages", "settings", "system", "workspace"}
+SHARED = {"errors", "intervals", "jobs", "messages", "settings", "system", "workspace"}
 MAY_IMPORT = {  # room -> rooms of the playground it may know, besides itself and the shared ones
     "models": set(),
     "data": set(),
@@ -20,9 +20,14 @@ MAY_IMPORT = {  # room -> rooms of the playground it may know, besides itself an
     "inference": {"models"},
     "rag": {"models"},
     "starter": set(),
-    "services": {"data", "training", "inference", "models", "rag"},
+    "votes": set(),
+    "reading": {"data", "models"},
+    "asking": {"data", "inference", "models", "rag", "training"},
+    "services": {"asking", "data", "training", "inference", "models", "rag", "reading", "votes"},
     "demonstration": {"services", "rag"},
-    "ui": {"services", "training", "rag", "demonstration"},
+    "many": {"asking", "services", "data", "inference", "models", "rag"},
+    "facts": {"services", "many", "rag", "training"},
+    "ui": {"facts", "asking", "services", "training", "rag", "demonstration", "many"},
 }
 
 
@@ -61,9 +66,9 @@ def test_gradio_only_in_ui_and_torch_never_there(path: Path) -> None:
         assert "gradio" not in top
 
 
-def test_only_the_worker_imports_trl() -> None:
+def test_only_what_the_worker_builds_with_imports_trl() -> None:
     importers = {name(path) for path in MODULES if any(one.split(".")[0] == "trl" for one in imports(path))}
-    assert importers == {"playground/training/worker.py"}
+    assert importers == {"playground/training/building.py"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
@@ -91,7 +96,7 @@ def test_nothing_dangerous(path: Path) -> None:
 def test_the_environment_is_read_in_one_place() -> None:
     readers = {name(path) for path in MODULES if re.search(r"os\.(environ|getenv)", path.read_text("utf-8"))}
     # the worker's parent hands it an environment; reading variables for our own decisions happens in settings alone
-    assert readers <= {"playground/settings.py", "playground/training/dispatch.py", "playground/starter/pretrain.py"}
+    assert readers <= {"playground/settings.py", "playground/training/launching.py", "playground/starter/pretrain.py"}
 
 
 def test_starting_the_page_loads_nothing_heavy() -> None:

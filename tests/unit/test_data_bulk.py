@@ -16,7 +16,7 @@ from playground.workspace import Workspace
 
 ROWS = [
     ("question", "answer", "price", "note", "empty"),
-    *[(f"What is item {n}?", f"It is  number {n}.", f"${n}.00", "x", "") for n in range(400)],
+    *[(f"What is item {n}?", f"It is  number {n}." if n != 10 else "#N/A", f"${n}.00", "x", "") for n in range(400)],
     *[("What is item 5?", "It is  number 5.", "$5.00", "x", "")] * 3,
     ("Who?", "", "$1.00", "x", ""),
     ("", "nobody", "$1.00", "x", ""),
@@ -65,6 +65,7 @@ IDS = [
     "missing_answers:answer",
     "missing_prompts:question",
     "white_space:answer",
+    "spreadsheet_errors:answer",
     "markup:question",
     "empty_column:empty",
 ]

@@ -4,9 +4,11 @@ import json
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from playground.data.choices import KEYS
-from playground.data.mapping import Mapped, ask, map_table
+from playground.data.mapping import Mapped, ask, map_table, taken_apart
 from playground.errors import MappingError, SettingsError
 from playground.messages import Conversation
 
@@ -352,3 +354,28 @@ def test_a_declined_context_stays_declined() -> None:
     assert again.columns["context"] is None
     assert again.conversations == declined.conversations
     assert "with" not in again.conversations.train[0].prompt[-1].content
+
+
+WORDS = st.text(alphabet="ab {}\n", max_size=6)
+
+
+@given(
+    st.sampled_from(["", "Say.", "In {city}: {prompt}!", "{city} {when} {city}: {prompt} as {json}", "Of {city}, {when}."]),
+    WORDS,
+    WORDS,
+    WORDS,
+)
+def test_what_was_asked_is_taken_apart_again(instruction: str, text: str, city: str, when: str) -> None:
+    """Put together again it is the same question, even where it can be read in two ways."""
+    slots = {name: value for name, value in (("city", city), ("when", when)) if "{" + name + "}" in instruction}
+    asked = ask(instruction, text, slots)
+    found, values = taken_apart(instruction, list(slots), asked)
+    assert ask(instruction, found, values) == asked
+    assert set(values) == set(slots)
+    assert taken_apart("In {city}: {prompt}", ["city"], "something else") == ("something else", {})
+
+
+def test_a_mapping_tells_its_slots() -> None:
+    frame = pl.DataFrame({"q": ["a", "b", "c"], "city": ["x", "y", "z"], "a": ["1", "2", "3"]})
+    mapped = map_table(frame, {"columns": {"prompt": "q", "answer": "a"}, "task": "instruction", "instruction": "{city} {no}: {q}"})
+    assert mapped.conversations.slots == ("city",)

@@ -178,6 +178,7 @@ def test_any_bytes_are_a_table_or_a_sentence(content: bytes, name: str) -> None:
 
 @quick
 @given(st.text(alphabet='ab,;"\n\r\t\\ ', max_size=200))
+@example(',\n"\n"\r;')
 def test_any_mess_of_quotation_marks_keeps_its_letters(text: str) -> None:
     try:
         table = read_bytes(text.encode(), "x.csv", delimiter=",", header=False)

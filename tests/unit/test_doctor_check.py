@@ -65,6 +65,7 @@ def test_a_cell_is_found_and_repaired(kind: str, before: str, after: str) -> Non
         *("A B C D E", "naïve café", "👩\u200d👧 family", "می\u200cخواهم", "order 4111111111111112", "ISBN 978-0-306-40615-7"),
         *("version 1.2.3.4", "v1.2", "on 2024-03-15 or 15/03/2024", "seasons 12 2024-2025", "it is $1,234.50", "std::vector<a>"),
         *("pedido 12345678901", "at 12:30:45", "3.14159265358979", "logo@2x.png", "line one\nline two"),
+        *("What does #N/A mean?", "#REF", "#null", "#name?!", "# N/A", "#NA #REF!"),
     ],
 )
 def test_ordinary_text_is_left_alone(text: str) -> None:
@@ -90,6 +91,29 @@ def test_numbers_and_dates(column: list[str], kind: str, after: list[object] | N
     if after is not None:
         fixed = fix(frame, [f"{kind}:x"], MAPPING)
         assert fixed.frame["x"].to_list() == after and not kinds(fixed.frame)
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        *("#N/A", " #n/a\n", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#SPILL!", "#CALC!"),
+        *("#N/D", "#VALOR!", "#NOME?", "#núm!", "#NULO!", "#DESPEJAR!"),
+    ],
+)
+def test_what_a_spreadsheet_wrote_where_it_had_no_value_becomes_empty(mark: str) -> None:
+    frame = table(["one thing", mark, "another thing", "#N/A"])
+    [finding] = [one for one in check(frame, MAPPING) if one.column == "x" and one.kind != "white_space"]
+    assert (finding.kind, finding.severity, finding.rows, finding.examples) == ("spreadsheet_errors", "serious", 2, (1, 3))
+    fixed = fix(frame, ["spreadsheet_errors:x"], MAPPING)
+    assert fixed.frame["x"].to_list() == ["one thing", None, "another thing", None] and list(fixed.changed.values()) == [2]
+    assert not kinds(fixed.frame)
+
+
+def test_rows_that_only_have_a_spreadsheets_error_for_an_answer_can_go() -> None:
+    frame = pl.DataFrame({"ask": ["a?", "b?", "c?"], "say": ["1 day", "#N/A", "2 days"]})
+    mended = fix(frame, ["spreadsheet_errors:say"], MAPPING).frame
+    assert "missing_answers" in {one.kind for one in check(mended, MAPPING)}
+    assert fix(frame, ["spreadsheet_errors:say", "missing_answers:say"], MAPPING).frame["ask"].to_list() == ["a?", "c?"]
 
 
 def test_rows_and_columns() -> None:
@@ -158,7 +182,7 @@ CELLS = st.one_of(
     st.none(),
     st.text(alphabet="ab <>/&;lt.-\n\u200b\u00a0Ã©@1ﬁ", max_size=10),
     st.sampled_from(
-        ["cafÃ©", "<b>x</b>", "&amp;lt;b&amp;gt;", "a@b.co", "H e l l o", "1,5", "$3.00", "1/2/2024", "n/a", "Yes", "yes", "yes."]
+        ["cafÃ©", "<b>x</b>", "&amp;lt;b&amp;gt;", "a@b.co", "H e l l o", "1,5", "$3.00", "1/2/2024", "n/a", "#N/A", "Yes", "yes", "yes."]
     ),
 )
 

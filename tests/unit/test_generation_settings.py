@@ -109,7 +109,7 @@ def test_padding_is_no_repetition() -> None:
     """Were it one, the token that pads (often the one that ends an answer) would be shunned in the shorter pane only."""
     import torch
 
-    chain = choosers(GenerationSettings(repetition_penalty=2.0), 2, [2, 0])
+    chain = choosers([GenerationSettings(repetition_penalty=2.0)] * 2, [2, 0])
     scores = chain(torch.tensor([[7, 7, 5], [4, 3, 5]]), torch.tensor([[1.0, -1.0] * 4] * 2))
     assert scores.tolist() == [[1, -1, 1, -1, 1, -2, 1, -1], [1, -1, 1, -2, 0.5, -2, 1, -1]]
 
@@ -117,7 +117,7 @@ def test_padding_is_no_repetition() -> None:
 def test_drawing_follows_the_probabilities() -> None:
     import torch
 
-    chain = choosers(GenerationSettings(temperature=1.0, seed=1), 2, [0, 0])
+    chain = choosers([GenerationSettings(temperature=1.0, seed=1)] * 2, [0, 0])
     wanted = torch.tensor([0.6, 0.3, 0.1])
     drawn = torch.stack([chain(torch.zeros(2, 1), wanted.log().repeat(2, 1)).argmax(-1) for _ in range(3000)])
     assert torch.equal(drawn[:, 0], drawn[:, 1])

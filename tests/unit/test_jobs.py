@@ -319,3 +319,22 @@ def test_many_at_once(jobs: Jobs) -> None:
         sys.setswitchinterval(before)
     assert [ended(job).result for job in made] == [job.job_id for job in made]
     assert sum(thread.name == "jobs" and thread.is_alive() for thread in threading.enumerate()) >= 1
+
+
+def test_what_stands_in_line_elsewhere_holds_nobody_up(jobs: Jobs) -> None:
+    gate = threading.Event()
+    held = jobs.start("me", "long", lambda job: gate.wait(5))
+    apart = jobs.start("me", "apart", lambda job: "at once", apart=True)
+    assert ended(apart).result == "at once" and not held.finished
+    gate.set()
+    ended(held)
+
+
+def test_an_owner_finds_the_jobs_of_a_kind_again(jobs: Jobs) -> None:
+    first = ended(jobs.start("me", "list", lambda job: 1, about={"run": "one"}))
+    ended(jobs.start("me", "other", lambda job: 2))
+    ended(jobs.start("you", "list", lambda job: 3))
+    last = ended(jobs.start("me", "list", lambda job: 4))
+    kept = Jobs(jobs.workspace).kept("me", "list")
+    assert [one["job_id"] for one in kept] == [last.job_id, first.job_id]
+    assert kept[1]["run"] == "one" and kept[0]["created"] >= kept[1]["created"]

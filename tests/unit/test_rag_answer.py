@@ -44,7 +44,7 @@ def ask(
 def test_without_a_model_the_document_answers() -> None:
     last = ask([evidence()])[-1]
     assert (last.answer, last.by, last.refused, last.said, last.supported) == (QUOTE, "document", False, "", False)
-    assert last.citations == [{"document": "a.pdf", "page": 3, "label": "iii", "quote": QUOTE, "chunk": 7, "score": 0.9}]
+    assert last.citations == [{"document": "a.pdf", "page": 3, "label": "iii", "unit": "page", "quote": QUOTE, "chunk": 7, "score": 0.9}]
 
 
 def test_a_quote_that_is_not_on_the_page_is_left_out() -> None:

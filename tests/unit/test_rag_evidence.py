@@ -1,11 +1,13 @@
 """Sentences that speak to a question are found, and nothing that is not on the page passes for a quote."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.rag.evidence import LONGEST, SHORTEST, asked, find, stands, supported
+from playground.rag.evidence import LONGEST, SHORTEST, asked, completed, find, stands, supported
 from playground.rag.index import Passage
 
 quick = settings(max_examples=100, deadline=None)
@@ -127,3 +129,37 @@ def test_a_number_may_come_from_the_question() -> None:
 
 def test_part_of_a_number_is_another_number() -> None:
     assert not supported("The tea costs 5 pounds.", "How much is the tea?", "The tea costs 15 pounds.")
+
+
+def test_a_row_of_a_table_is_quoted_as_a_whole() -> None:
+    text = "question: Do you sell tea?; answer: Ahoy! Tea costs three pounds. Fair winds!"
+    (found, *_) = find("Do you sell tea?", [replace(passage(text), unit="row")], {}, blind)
+    assert (found.quote, found.start) == (text, 0)
+
+
+RULE = "A student is excluded when:\nI - the time is over;\nII - four terms went by;\nIII - he asks for it.\nThis does not hold for others."
+
+
+def test_a_sentence_that_comes_to_a_colon_takes_in_its_list() -> None:
+    found = find("When is a student excluded?", [passage(RULE)], {}, blind)[0]
+    assert found.quote == RULE[: RULE.index("\nThis")]
+    long = "The rules are:\n" + "\n".join(f"{n} - {'word ' * 30};" for n in range(9))
+    assert len(find("What are the rules?", [passage(long)], {}, blind)[0].quote) <= LONGEST
+
+
+def test_a_list_that_the_passage_does_not_reach_comes_from_the_page() -> None:
+    head = RULE.partition("\n")[0]
+    found = find("When is a student excluded?", [passage(head)], {}, blind)[0]
+    assert found.quote == head
+    whole = completed(found, f"Chapter one.\n{RULE}")
+    assert whole.quote == RULE[: RULE.index("\nThis")] and stands(whole.quote, RULE)
+    assert completed(found, "Another page.") == found and completed(found, head) == found
+    plain = replace(found, quote="The shop is open.")
+    assert completed(plain, "The shop is open. It sells tea.") == plain
+
+
+def test_the_number_of_a_paragraph_is_no_number_that_is_asked_for() -> None:
+    rules = "Art. 2º O exame de segunda chamada vale o mesmo que o primeiro. O exame de segunda chamada ocorre em até 10 dias."
+    assert find("Quando ocorre o exame de segunda chamada?", [passage(rules)], {}, blind)[0].quote.endswith("10 dias.")
+    nested = "The office decides:\nI - on plans;\nII - on stays, which need:\na) a contract;\nb) proof of enrolment.\nThat is all."
+    assert find("What proof do stays need?", [passage(nested)], {}, blind)[0].quote.startswith("II - on stays")

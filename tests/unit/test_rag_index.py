@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from playground.errors import Sentence, StorageFull
 from playground.rag import index as module
+from playground.rag.boxes import Box
 from playground.rag.chunks import Chunk
 from playground.rag.index import DONE, FAILED, WAITING, Index
 from playground.rag.text import words
@@ -295,3 +296,28 @@ def test_a_full_disk_is_told_and_leaves_the_index_as_it_was(index: Index, monkey
     monkeypatch.undo()
     assert [one.state for one in index.documents()] == [DONE, WAITING]
     assert ids(index.keyword("tea", 5)) == made[:1]
+
+
+# words on pages that were read from pictures
+
+
+@quick
+@given(
+    st.lists(
+        st.builds(Box, st.text(min_size=1, max_size=9), *[st.floats(0, 1)] * 4, st.none() | st.integers(0, 100).map(lambda n: n / 100)),
+        max_size=20,
+    )
+)
+def test_words_keep_their_places(tmp_path_factory: pytest.TempPathFactory, boxes: list[Box]) -> None:
+    index = Index(tmp_path_factory.getbasetemp() / "boxes.sqlite")
+    index.create()
+    document = index.register("scan.pdf", "1", "1.pdf").id
+    index.finish(document, [], np.zeros((0, 4)), [(1, "", "x", False), (2, "", "y", False)], boxes={2: boxes})
+    kept = index.word_boxes(document, 2)
+    assert [(one.text, one.confidence) for one in kept] == [(one.text, one.confidence) for one in boxes]
+    for one, before in zip(kept, boxes, strict=True):
+        sides = [(one.left, before.left), (one.top, before.top), (one.right, before.right), (one.bottom, before.bottom)]
+        assert all(abs(a - b) <= 0.00005 for a, b in sides)
+    assert index.word_boxes(document, 1) == []
+    index.delete(document)
+    assert index.word_boxes(document, 2) == []

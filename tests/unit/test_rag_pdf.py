@@ -17,6 +17,7 @@ from pypdf.generic import ArrayObject, ByteStringObject, DictionaryObject, NameO
 from playground.errors import FileUnreadable
 from playground.rag import pdf, reader
 from playground.rag.pdf import Cancelled, Page
+from playground.rag.readers import pdfs, told
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "documents"
 SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
@@ -44,6 +45,12 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, code: str) -> list["subprocess.Pop
 
 def readers() -> list[psutil.Process]:
     return [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture(autouse=True)
+def no_tesseract(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are for tests/integration/test_rag_reading.py."""
+    monkeypatch.setattr(pdf, "tesseract", lambda: None)
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +114,7 @@ def test_what_is_wrong_is_said(name: str, words: str) -> None:
 @pytest.mark.skipif(not FILES, reason=f"no folder of real test files at {SHARED}")
 def test_a_scan_has_pages_without_text_and_printed_numbers_are_told() -> None:
     scan = next(path for path in FILES if path.name == "linn.pdf")
-    assert [page.text for page in pages_of(scan)] == [""]
+    assert [(page.text, page.missed) for page in pages_of(scan)] == [("", "absent")]
     roman = next(path for path in FILES if path.name == "GeoTopo-komprimiert.pdf")
     assert [page.label for page in pages_of(roman)][:3] == ["i", "ii", "iii"]
 
@@ -194,21 +201,37 @@ def test_the_name_on_disk_does_not_matter(tmp_path: Path, name: str, monkeypatch
 
 
 def test_too_many_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "MOST_PAGES", 11)
-    with pytest.raises(reader.Unreadable) as problem:
-        list(reader.read(HANDBOOK))
-    assert problem.value.args == (reader.MANY_PAGES,)
+    monkeypatch.setattr(pdfs, "MOST_PAGES", 11)
+    with pytest.raises(told.Unreadable) as problem:
+        list(reader.read(told.Request(HANDBOOK)))
+    assert problem.value.args == (told.MANY_PAGES,)
 
 
 def test_every_problem_has_its_sentence() -> None:
-    assert set(pdf.PROBLEMS) == {reader.PASSWORD, reader.DAMAGED, reader.NO_PAGES, reader.MANY_PAGES, reader.NOT_PDF}
+    problems = {value for name, value in vars(told).items() if name.isupper() and isinstance(value, str)}
+    assert set(pdf.PROBLEMS) == problems
+    assert set(pdf.UNLIKE_PDF) < problems
 
 
 @pytest.mark.parametrize(
-    ("value", "share"), [("", 0.0), (" \n", 0.0), ("plain", 0.0), ("\ufffd\ufffdab", 0.5), ("\ue000\x01", 1.0), ("日本語 русский", 0.0)]
+    ("value", "share"),
+    [
+        ("", 0.0),
+        (" \n", 0.0),
+        ("plain", 0.0),
+        ("\ufffd\ufffdab", 0.5),
+        ("\ue000\x01", 1.0),
+        ("日本語 русский", 0.0),
+        ("䴀甀氀琀", 1.0),  # its bytes are swapped
+        ("the quick brown fox jumps over the lazy dog " * 3, 0.0),
+        ("".join(chr(ord(c) - 29) for c in "thequickbrownfoxjumpsoverthelazydog" * 3), 1.0),  # a font without a map
+        ("Strč prst skrz krk " * 20, 1.0),  # the price of that rule
+        ("Žluťoučký kůň úpěl ďábelské ódy a příliš žhavil " * 4, 0.0),
+        ("1 2 3 4 . . . . . . . . . . . . . . . xyz" * 9, 0.0),
+    ],
 )
 def test_how_garbled_a_text_is(value: str, share: float) -> None:
-    assert reader.garbled(value) == share
+    assert told.garbled(value) == share
 
 
 # readers in trouble

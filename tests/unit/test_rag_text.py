@@ -241,3 +241,12 @@ def test_squeezing_again_changes_nothing(value: str) -> None:
 )
 def test_language(value: str, language: str) -> None:
     assert text.language_of(value) == language
+
+
+def test_numbered_paragraphs_and_laws_do_not_end_a_sentence() -> None:
+    law = "Foi criada nos termos da Lei nº. 4.069-A, de 1962. § 2º. A PROEG acompanha a oferta. Parágrafo único. Não se aplica."
+    assert [law[a:b] for a, b in text.sentences(law)] == [
+        "Foi criada nos termos da Lei nº. 4.069-A, de 1962.",
+        "§ 2º. A PROEG acompanha a oferta.",
+        "Parágrafo único. Não se aplica.",
+    ]

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from playground.errors import PromptError
+from playground.demonstration import Demonstration
+from playground.errors import PromptError, SettingsError
+from playground.inference.panes import PaneState
 from playground.messages import Message, conversation
 from playground.services import Services
 from playground.settings import Settings
+from playground.training.examples import questions
 from playground.workspace import write_json
 
 
@@ -80,10 +83,12 @@ def learnt(services: Services, dataset: str) -> str:
 def asked(services: Services, monkeypatch: pytest.MonkeyPatch, prompt: Any, run: str, settings: dict[str, Any] | None = None) -> Any:
     """What the panes read; both alike."""
     seen: list[Any] = []
-    monkeypatch.setattr(services.host, "stream", lambda panes, generation: iter(seen.append(panes) or [{}]))
-    list(services.compare("me", prompt, run, settings))
+    monkeypatch.setattr(
+        services.host, "stream", lambda panes, generation: iter(seen.append(panes) or [{pane.key: PaneState() for pane in panes}])
+    )
+    list(services.asking.compare("me", prompt, run, settings))
     base, tuned = seen[0]
-    services.host._check(base.conversation)
+    services.host.check(base.conversation)
     assert base.conversation == tuned.conversation and base.adapter is None and tuned.adapter
     return base.conversation
 
@@ -141,3 +146,37 @@ def test_a_run_that_learnt_chats_is_asked_their_last_question(services: Services
     found = services.examples("me", run)
     assert found and all(shown == answer.replace("Fine", "And") + "?" for shown, answer in found)
     assert asked(services, monkeypatch, "Hi", run) == conversation("Hi", system="Be kind.")
+
+
+@pytest.mark.parametrize("mapping", [{"few_shot": 1, "system": "Be kind.", "instruction": "Answer: {prompt} Now."}, {}])
+def test_own_questions_are_put_as_chat_puts_them(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mapping: dict[str, Any]
+) -> None:
+    rows = [{"question": f"What is {n}?", "answer": f"It is {n}."} for n in range(40)]
+    dataset = imported(services, tmp_path / "pairs.jsonl", rows, mapping)
+    run = services.start_run("me", dataset, {"sample_prompts": ["Hm?", "And {this}?"]})
+    found = questions(services.workspace.find("runs", run, "me") / "data" / "prompts.jsonl", 9)
+    taught = learnt(services, dataset)
+    assert [one.asked for one in found] == [asked(services, monkeypatch, text, taught) for text in ("Hm?", "And {this}?")]
+    assert all(one.answer == "" for one in found)
+    without = services.workspace.find("runs", taught, "me") / "data"
+    assert not (without / "prompts.jsonl").exists(), "nobody asked anything there"
+
+
+def test_an_own_beginning_of_a_text_is_gone_on_with_as_a_whole(services: Services, tmp_path: Path) -> None:
+    rows = [{"text": f"Once upon a time, in the year {n}, there lived a king."} for n in range(40)]
+    dataset = imported(services, tmp_path / "tales.jsonl", rows, {"task": "completion"})
+    run = services.start_run("me", dataset, {"sample_prompts": ["Far away lived a"]})
+    (found,) = questions(services.workspace.find("runs", run, "me") / "data" / "prompts.jsonl", 9)
+    assert found.asked.prompt == (Message("text", "Far away lived a"),) and (found.shown, found.answer) == ("Far away lived a", "")
+
+
+def test_an_estimate_knows_the_run_that_is_gone_on_from(services: Services) -> None:
+    made = Demonstration(services).install("me")
+    dataset, run = made["dataset_id"], made["run_id"]
+    plain = services.estimate_run("me", dataset, {"lora_r": 4})
+    onward = services.estimate_run("me", dataset, {}, start_from=run)
+    assert onward.trainable_parameters == services.runs.get("me", run).trainable_parameters != plain.trainable_parameters
+    assert services.estimate_presets("me", dataset, {}, start_from=run)["quick"].trainable_parameters == onward.trainable_parameters
+    with pytest.raises(SettingsError, match="goes on from"):
+        services.estimate_run("me", dataset, {"lora_r": 4}, start_from=run)

@@ -20,7 +20,7 @@ def sleeper() -> subprocess.Popen:
 
 
 def identity(process: subprocess.Popen) -> ProcessId:
-    return ProcessId(process.pid, psutil.Process(process.pid).create_time())
+    return ProcessId.of(process.pid)
 
 
 def test_alive_until_killed(sleeper: subprocess.Popen) -> None:

@@ -1,5 +1,7 @@
 """Settings of a run: what is accepted takes effect, what is not is named, all at once."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,10 +10,10 @@ from playground.errors import SettingsError
 from playground.training.config import KNOWN, PRESETS, RULES, check
 from playground.training.defaults import Circumstances, check_rows, resolve
 
-STARTER = Circumstances(rows=1000, validation_rows=100, parameters=8_000_000, window=1024)
+STARTER = Circumstances(rows=1000, validation_rows=100, parameters=8_000_000, window=1024, kind="llama")
 WRONG = {
     "model": ["", 3],
-    "method": ["ia3", "full", "pissa", 1],
+    "method": ["prefix", "pissa", 1],
     "learning_rate": [0, -1, 2, "fast", float("nan"), True],
     "num_train_epochs": [0, -3, "three", float("inf")],
     "max_steps": [-5, 1.5, "10"],
@@ -30,15 +32,18 @@ WRONG = {
     "target_modules": ["q_proj", [], [3], ["lm_head"], ""],
     "use_dora": ["yes", 1],
     "use_rslora": [0],
-    "init_lora_weights": ["pissa", False, "loftq"],
+    "init_lora_weights": [False, "loftq"],
     "logging_steps": [0, 1.5],
     "eval_steps": [-3, 0.1],
-    "save_steps": [50],
+    "save_steps": [-2, 0.5],
     "early_stopping_patience": [-2],
     "gradient_checkpointing": ["off"],
-    "packing": [True],
+    "packing": ["bfd", 1],
     "train_sampling_strategy": ["shuffled"],
-    "sample_prompts": [["Hello"]],
+    "sample_prompts": ["Hello", [""], ["?"] * 9, [3], ["long" * 1000]],
+    "load_best_model_at_end": ["best"],
+    "report_to": ["tensorboard", "wandb", 3],
+    "num_processes": [0, 17, 1.5, "two"],
 }
 
 
@@ -55,7 +60,7 @@ def test_a_wrong_value_is_refused_by_name(name: str, value: object) -> None:
 
 def test_all_that_is_wrong_is_said_in_one_sentence_with_the_known_names() -> None:
     with pytest.raises(SettingsError) as caught:
-        check({"learning_rat": 1e-4, "lora_r": 0, "method": "full", "seed": 7})
+        check({"learning_rat": 1e-4, "lora_r": 0, "method": "soft", "seed": 7})
     said = str(caught.value)
     problems, known = said.split("Known settings")
     assert all(name in problems for name in ("learning_rat", "lora_r", "method")) and "seed" not in problems
@@ -67,7 +72,7 @@ def test_left_out_settings_get_values_with_reasons_and_given_ones_none() -> None
     assert settings.lora_r == 8 and "lora_r" not in reasons
     assert set(reasons) == set(KNOWN) - {"lora_r"}
     assert all(str(reason).endswith(".") and "{" not in str(reason) for reason in reasons.values())
-    assert settings.method == "qlora" and settings.train_sampling_strategy == "group_by_length"
+    assert settings.method == "qlora" and settings.train_sampling_strategy == "random"
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -100,6 +105,9 @@ def test_max_steps_decides_over_the_epochs_as_in_transformers() -> None:
     assert settings.planned_steps(1000) == 7
     settings, _ = resolve({"num_train_epochs": 2, "per_device_train_batch_size": 8, "gradient_accumulation_steps": 2}, STARTER)
     assert settings.planned_steps(100) == 14  # 13 batches make 7 steps
+    several = replace(settings, num_processes=3)
+    assert several.planned_steps(100) == 6  # 5 batches of each process make 3 steps
+    assert several.examples_a_step == several.alone().examples_a_step == 48 and several.alone().planned_steps(100) == 6
 
 
 def test_whole_numbers_may_come_as_floats_as_interfaces_send_them() -> None:
@@ -133,3 +141,31 @@ def test_anything_given_is_either_used_or_refused_with_a_sentence(given_settings
 def test_settings_that_are_no_names_and_values(nothing: object) -> None:
     with pytest.raises(SettingsError, match="by name"):
         check(nothing)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"method": "full", "lora_r": 8}, "lora_r has no effect"),
+        ({"method": "full", "target_modules": ["q_proj"]}, "target_modules has no effect"),
+        ({"method": "ia3", "use_dora": True}, "use_dora has no effect"),
+        ({"init_lora_weights": "pissa"}, "take lora"),
+        ({"method": "lora", "init_lora_weights": "olora", "use_dora": True}, "use_dora cannot"),
+        ({"optim": "paged_adamw_32bit"}, "needs a GPU"),
+        ({"load_best_model_at_end": True, "eval_steps": 0}, "load_best_model_at_end needs"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(chosen: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        resolve(chosen, STARTER)
+
+
+def test_examples_are_packed_only_where_they_cannot_see_each_other() -> None:
+    assert resolve({"packing": True}, STARTER)[0].packing
+    with pytest.raises(SettingsError, match="mix the examples"):
+        resolve({"packing": True}, Circumstances(rows=10, validation_rows=2, parameters=1_000_000, window=512, kind="gpt2"))
+
+
+def test_each_method_has_a_pace_of_its_own() -> None:
+    rates = {method: resolve({"method": method}, STARTER)[0].learning_rate for method in ("full", "lora", "ia3")}
+    assert rates["full"] < rates["lora"] < rates["ia3"]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from playground.messages import Conversation, Message, conversation
-from playground.training.examples import IGNORED, MOST_CHARACTERS, MOST_WORDS, question, questions, read
+from playground.training.examples import IGNORED, MOST_CHARACTERS, MOST_WORDS, Question, question, questions, read
 from playground.training.samples import Samples
 from tests.helpers import make_tokenizer
 
@@ -53,6 +53,8 @@ def test_an_example_as_a_question() -> None:
     assert asked.asked == Conversation((*CHAT.prompt, *CHAT.completion[:2]))
     shots = conversation("Now?", "Yes.", "Be kind.", CHAT.prompt[1:] + CHAT.completion[:1])
     assert question(shots).asked.prompt == shots.prompt  # type: ignore[union-attr]
+    nobody_knows = Conversation(shots.prompt)
+    assert question(nobody_knows) == Question(nobody_knows, "Now?", ""), "earlier answers are not asked for again"
     assert question(Conversation((), (Message("assistant", "I begin"),))) is None
     assert question(Conversation((Message("system", "x"),), (Message("assistant", "I begin"),))) is None
 

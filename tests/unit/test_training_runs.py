@@ -28,7 +28,7 @@ PRELUDE = """
 import json, sys, time
 from pathlib import Path
 sys.path.insert(0, {project!r})
-from playground.training.dispatch import claim
+from playground.training.launching import claim
 from playground.training.progress import Curve, Status
 from playground.workspace import write_json
 folder = Path(sys.argv[1])
@@ -95,7 +95,7 @@ def make_runs(workspace: Workspace, tmp_path: Path) -> Iterator[Make]:
 def start(runs: Runs, owner: str = "me", **settings: Any) -> str:
     rows = [conversation("How are you?", "Fine.", "Be kind.")] * 9
     shots = (Message("user", "Hi"), Message("assistant", "Hello"))
-    said = {"instruction": "Ask", "system": "Be kind.", "task": "chat", "labels": ["a"], "shots": shots}
+    said = {"instruction": "Ask", "system": "Be kind.", "task": "chat", "labels": ["a"], "shots": shots, "slots": ("city",)}
     splits = SimpleNamespace(train=rows, validation=rows[:2], test=[], **said)
     return runs.start(owner, dataset_id="d1", dataset_name="letters", splits=splits, settings=settings)
 
@@ -122,11 +122,11 @@ def test_a_run_takes_its_data_along_and_reaches_its_end(make_runs: Make, workspa
     assert json.loads(json.dumps(run.to_dict()))["reasons"]["learning_rate"].endswith(".")
     ref = runs.adapter("me", run_id)
     assert (ref.sha256, ref.quantised, ref.system, ref.instruction) == ("ab", True, "Be kind.", "Ask")
-    assert (ref.task, ref.shots) == ("chat", (Message("user", "Hi"), Message("assistant", "Hello")))
+    assert (ref.task, ref.shots, ref.slots) == ("chat", (Message("user", "Hi"), Message("assistant", "Hello")), ("city",))
     asked = json.loads((folder / "config.json").read_text())
-    write_json(folder / "config.json", {key: value for key, value in asked.items() if key not in ("task", "shots")})
+    write_json(folder / "config.json", {key: value for key, value in asked.items() if key not in ("task", "shots", "slots")})
     old = runs.adapter("me", run_id)
-    assert (old.task, old.shots) == ("instruction", ()), "a run from before there were other tasks and examples"
+    assert (old.task, old.shots, old.slots) == ("instruction", (), ()), "a run from before there were other tasks and examples"
 
 
 def test_one_at_a_time_in_the_order_of_asking(make_runs: Make) -> None:
@@ -291,11 +291,14 @@ def test_an_end_between_manifest_and_status_counts_as_finished(make_runs: Make, 
     wait_for(lambda: runs.get("me", run_id).state == "done")
 
 
-def test_a_half_written_status_is_an_old_one(make_runs: Make, workspace: Workspace) -> None:
+def test_a_run_whose_status_is_half_written_is_not_started_unasked(make_runs: Make, workspace: Workspace) -> None:
     runs = make_runs(opened=False)
     folder = workspace.find("runs", start(runs), "me")
     (folder / "status.json").write_text('{"state": "runn')
-    assert record.read(folder).state == "queued"
+    runs.open()
+    time.sleep(0.7)
+    run = record.read(folder)
+    assert run.state == "failed" and "damaged" in str(run.error) and not (folder / "worker.log").exists()
 
 
 def test_log_tail_is_short_and_tells_no_traceback(tmp_path: Path) -> None:

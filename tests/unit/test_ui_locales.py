@@ -289,7 +289,7 @@ def test_what_was_understood_is_told_in_portuguese() -> None:
         "rows": 7420,
         "columns": [{"name": "text", "type": "text", "missing": 1200, "unique": 3, "example": "text"}],
         "read_as": {"format": "csv", "encoding": "utf-8", "delimiter": ";", "header": True},
-        "dropped": {"blank": 2},
+        "dropped": {"blank": 2, "above the header": 1},
         "warnings": [Sentence("Lines above the header that were left out: {count}.", count=1)],
     }
 
@@ -302,6 +302,7 @@ def test_what_was_understood_is_told_in_portuguese() -> None:
     shown = html.unescape(understood(info, say, translate))
     assert "7.420 linhas" in shown and "em branco" in shown and "acima do cabeçalho" in shown
     assert "blank" not in shown and "Lines" not in shown
+    assert shown.count("cabeçalho") == 2, "that there is a header, and once what stood above it"
     assert column_rows(info["columns"], say, translate) == [["text", "texto", "1.200", "3", "text"]]
 
 

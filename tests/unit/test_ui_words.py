@@ -83,22 +83,14 @@ def points(losses: list[float], checks: dict[int, float] | None = None) -> list[
     return [{"step": i, "loss": v, "eval_loss": (checks or {}).get(i)} for i, v in enumerate(losses, 1)]
 
 
-def test_the_curve_is_explained() -> None:
-    falling = [3 - i * 0.02 for i in range(60)]
-    assert "still falling" in charts.explain(points(falling), say)
-    assert "hardly moved" in charts.explain(points([1.0] * 60), say)
-    assert "overfitting" in charts.explain(points(falling, {10: 2.0, 20: 1.5, 60: 2.2}), say)
-    assert "step 20" in charts.explain(points(falling, {10: 2.0, 20: 1.5, 60: 2.2}), say)
-    assert "went from 3.00" in charts.explain(points(falling), say, finished=True)
-    assert "on their way" in charts.explain([], say)
-
-
 def test_the_chart_of_a_run() -> None:
     assert charts.draw_run([], 10, say) == ""
     html = charts.draw_run(points([3.0, 2.0, 2.0], {1: 2.9, 3: 2.5}), 10, say)
     assert html.count("<polyline") == 3
     assert "2.50" in html
     assert "best on unseen rows: 2.500 at step 3" in html
+    assert charts.best(points([3.0] * 4, {2: 2.5, 4: 2.6})) == (2, 2.5)
+    assert charts.best([{"step": 0, "eval_loss": 1.0}, *points([3.0] * 4, {2: 2.5, 4: 2.6})]) == (2, 2.5), "step 0 is never what is kept"
     assert "<script" not in draw([Line("<script>", [(0, 1.0), (1, 2.0)], "raw")], x_title="<script>", y_title="<script>")
 
 

@@ -1,4 +1,4 @@
-"""Letters and blanks that went wrong on the way into a table, and how a cell is mended. Does not know what a column is for.
+"""Letters, blanks and values that went wrong on the way into a table, and how a cell is mended. Does not know what a column is for.
 
 Each kind has a pattern that suspects cells cheaply and a function that mends one; a cell has the fault exactly if mending changes it, so
 that what is told and what is repaired are the same cells, and mending twice is mending once.
@@ -16,6 +16,7 @@ from playground.data.doctor.findings import Finding, found
 from playground.data.doctor.markup import MARKUP, without_markup
 from playground.data.doctor.scans import SCANS, without_debris
 from playground.data.doctor.teaching import text_columns
+from playground.data.table import ERROR_MARKS
 
 ROUNDS = 8
 ODD = (
@@ -79,14 +80,27 @@ def tidy(text: str) -> str:
     return text if CODE.search(text) else DOUBLED.sub(" ", text)
 
 
+def without_error(text: str) -> str:
+    """Nothing where a spreadsheet put an error in place of a value; a text that speaks of such an error stays."""
+    return "" if text.strip().lower() in ERROR_MARKS else text
+
+
 REPAIRS = {
+    "spreadsheet_errors": Repair(r"#\p{L}", without_error),
     "mojibake": Repair(r"[^\x00-\x7f]", restore),
     "markup": Repair(MARKUP, without_markup),
     "scan_debris": Repair(SCANS, without_debris),
     "odd_characters": Repair(ODD, without_odd),
     "white_space": Repair(STRAY, tidy),
 }
-SEVERITY = {"mojibake": "serious", "markup": "advice", "scan_debris": "advice", "odd_characters": "advice", "white_space": "note"}
+SEVERITY = {
+    "spreadsheet_errors": "serious",  # such a cell would be learnt as an answer
+    "mojibake": "serious",
+    "markup": "advice",
+    "scan_debris": "advice",
+    "odd_characters": "advice",
+    "white_space": "note",
+}
 
 
 def mended(column: pl.Series, kind: str) -> dict[int, str | None]:

@@ -49,6 +49,7 @@ DOCTOR_FINDINGS = {
         "Cells of {column} with characters that were lost before the file came here and show as a question mark in a diamond: {count:,}. "
         "Export the file again as UTF-8 if you can."
     ),
+    "spreadsheet_errors": "Cells of {column} in which a spreadsheet shows an error, such as #N/A or #REF!, and no value: {count:,}.",
     "mojibake": "Cells of {column} with garbled letters, as when Ã© stands where é should: {count:,}.",
     "markup": "Cells of {column} with the marks of web pages (HTML), such as <p> or &amp;: {count:,}.",
     "scan_debris": "Cells of {column} with leftovers of scanning, such as words cut at the end of a line: {count:,}.",
@@ -80,6 +81,7 @@ DOCTOR_FIXES = {
     "leakage": "Leave out those of the rows that are kept for judging.",
     "long_rows": "Leave out these rows.",
     "odd_characters": "Remove these characters.",
+    "spreadsheet_errors": "Make these cells empty.",
     "mojibake": "Restore the letters.",
     "markup": "Turn it into plain text; paragraphs stay apart.",
     "scan_debris": "Join the words that were cut, and remove lines of stray marks.",
@@ -103,6 +105,7 @@ DOCTOR_REASONS = {
     "leakage": "nearly the same as a row to learn from",
     "long_rows": "too long",
     "odd_characters": "invisible characters removed",
+    "spreadsheet_errors": "spreadsheet error taken out",
     "mojibake": "garbled letters restored",
     "markup": "turned into plain text",
     "scan_debris": "leftovers of scanning removed",

@@ -1,24 +1,31 @@
-"""Chat tab: one question, two panes. Each answer says which adapter really produced it."""
+"""Chat tab: one question, several panes that are answered at the same time; each says who really answered."""
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from playground.asking import BASE, TUNED
 from playground.errors import NotFound
+from playground.ui import difference, talk
 from playground.ui.errors import Visitor
-from playground.ui.formatting import Say, plain, shorten
+from playground.ui.formatting import plain, shorten
 from playground.ui.page import Page
+from playground.ui.tabs import filling, inside, many, panes, vote
+from playground.ui.tabs.chat_settings import build as build_settings
 from playground.ui.tabs.train import run_label
+from playground.ui.talk import Exchange
 
-PANES = ("base", "tuned")
 EXAMPLES = 4
 EXAMPLE_CHARACTERS = 90
+NO_ANSWERS: list[Exchange] = []
 
 
 @dataclass(frozen=True)
@@ -38,144 +45,222 @@ def build(page: Page) -> ChatTab:
                 )
                 with gr.Column(scale=1, min_width=130):
                     send = gr.Button(label("chat.send"), variant="primary", elem_id="send")
-                    stop = gr.Button(label("chat.stop"), variant="secondary", size="sm")
+                    stop = gr.Button(label("chat.stop"), variant="secondary", size="sm", elem_id="chat-stop")
                 run = gr.Dropdown(label=label("chat.run"), info=label("chat.run_info"), scale=3, min_width=220, elem_id="chat-run")
             with gr.Row(elem_classes="samples"):
                 gr.Markdown(label("chat.examples"), elem_classes="inline")
                 buttons = [gr.Button(visible=False, size="sm", min_width=160, elem_classes="sample") for _ in range(EXAMPLES)]
-            with gr.Row(equal_height=False):
-                panes, notes = [], []
-                for name in PANES:
-                    with gr.Column(min_width=300, elem_classes=["pane", name]):
-                        panes.append(
-                            gr.Chatbot(
-                                label=label(f"chat.{name}"),
-                                height=300,
-                                render_markdown=False,
-                                group_consecutive_messages=False,
-                                feedback_options=None,
-                                buttons=[],
-                                elem_id=f"pane-{name}",
-                            )
-                        )
-                        notes.append(gr.Markdown(elem_classes="by", elem_id=f"by-{name}"))
+            around = filling.build(page)
+            weight = gr.HTML(visible=False, elem_id="chat-weight")
+            with gr.Row(equal_height=False, elem_id="panes"):
+                slots = panes.build(page)
             with gr.Row():
                 reveal = gr.Button(label("chat.right"), size="sm", visible=False)
-                clear = gr.Button(label("chat.clear"), size="sm")
+                retry = gr.Button(label("chat.retry"), size="sm", elem_id="chat-retry")
+                edit = gr.Button(label("chat.edit"), size="sm", elem_id="chat-edit")
+                clear = gr.Button(label("chat.clear"), size="sm", elem_id="chat-clear")
+                keep_json = gr.Button(label("chat.keep_json"), size="sm", elem_id="chat-json")
+                keep_text = gr.Button(label("chat.keep_text"), size="sm", elem_id="chat-markdown")
+            ready = gr.DownloadButton(elem_id="ready-chat", elem_classes="unseen")
             right = gr.Markdown(visible=False, elem_id="right-answer")
-            gr.Markdown(label("chat.afresh"), elem_classes="hint")
-            with gr.Accordion(label("chat.settings"), open=False), gr.Row():
-                max_new_tokens = gr.Slider(1, 512, 96, step=1, label=label("chat.max_new_tokens"))
-                temperature = gr.Slider(0, 2, 0, step=0.1, label=label("chat.temperature"), info=label("chat.temperature_info"))
-                top_p = gr.Slider(0.05, 1, 1, step=0.05, label=label("chat.top_p"), info=label("chat.top_p_info"))
-                penalty = gr.Slider(1, 2, 1, step=0.05, label=label("chat.repetition_penalty"), info=label("chat.repetition_penalty_info"))
-                seed = gr.Number(42, precision=0, label=label("chat.seed"), info=label("chat.seed_info"))
-                use_template = gr.Checkbox(True, label=label("chat.use_template"), info=label("chat.use_template_info"))
+            with gr.Row(equal_height=False, elem_classes="settings-form"):
+                others = gr.Dropdown(
+                    label=label("chat.others"), info=label("chat.others_info"), multiselect=True, max_choices=panes.MORE, scale=2,
+                    min_width=220, elem_id="chat-others",
+                )  # fmt: skip
+                collection = gr.Dropdown(
+                    label=label("chat.documents"), info=label("chat.documents_info"), scale=2, min_width=220, elem_id="chat-documents"
+                )
+                remember = gr.Checkbox(
+                    False, label=label("chat.remember"), info=label("chat.remember_info"), scale=2, min_width=220, elem_id="chat-remember"
+                )
+                differ = gr.Checkbox(
+                    False, label=label("chat.differ"), info=label("chat.differ_info"), scale=2, min_width=220, elem_id="chat-differ"
+                )
+            compared = gr.HTML(elem_id="difference")
+            answering = build_settings(page)
+            exchange = gr.State(None)  # the last question with its answers, once all are whole
+            inside.build(page, run, exchange)
+            many.build(page, run)
+            vote.build(page, exchange)
         examples = gr.State([])
         expected = gr.State(("", ""))  # the question whose right answer is known, and that answer
+        said = gr.State(NO_ANSWERS)  # the conversation
+
+    chats, notes = [slot.chat for slot in slots], [slot.by for slot in slots]
+    columns = [slot.column for slot in slots]
 
     def open_chat(visitor: Visitor, run_id: str | None) -> list[Any]:
         """Fill the list of finished runs; the one chosen elsewhere is preferred."""
         say = page.say_in(visitor.language)
         usable = [one for one in services.runs.list(visitor.owner) if one.has_adapter]
         if not usable:
-            return [gr.update(visible=True), gr.update(visible=False), gr.update(choices=[], value=None), *no_examples()]
+            return [gr.update(visible=True), gr.update(visible=False), gr.update(choices=[], value=None), gr.skip(), gr.skip(), *no_run()]
         chosen = next((one for one in usable if one.run_id == run_id), usable[0])
         choices = [(run_label(one, say), one.run_id) for one in usable]
+        known = [one["collection"] for one in services.collections.list(visitor.owner) if one["documents"]]
         return [
             gr.update(visible=False),
             gr.update(visible=True),
             gr.update(choices=choices, value=chosen.run_id),
-            *show_examples(visitor, chosen.run_id),
+            gr.update(choices=[*choices, *((panes.served(name, say), name) for name in services.server_models())]),
+            gr.update(choices=[(say("chat.no_documents"), ""), *((name, name) for name in known)]),
+            *show_run(visitor, chosen.run_id),
         ]
 
-    def show_examples(visitor: Visitor, run_id: str | None) -> list[Any]:
+    def show_run(visitor: Visitor, run_id: str | None) -> list[Any]:
+        """What belongs to a run: questions to try, and whether it learned conversations."""
         if not run_id:
-            return no_examples()
+            return no_run()
         services.warm(visitor.owner, run_id)
-        pairs = services.examples(visitor.owner, run_id, EXAMPLES)
-        shown = [gr.update(value=shorten(text, EXAMPLE_CHARACTERS), visible=True) for text, _ in pairs]
-        return [pairs, *shown, *[gr.update(visible=False)] * (EXAMPLES - len(shown))]
+        rows = services.filled_examples(visitor.owner, run_id, EXAMPLES)
+        buttons = [gr.update(value=shorten(text, EXAMPLE_CHARACTERS), visible=True) for text, _, _ in rows]
+        adapter = services.runs.adapter(visitor.owner, run_id)
+        return [
+            rows,
+            adapter.task == "chat",
+            weigh(visitor, [run_id]),
+            *filling.shown(adapter.slots),
+            *buttons,
+            *[gr.update(visible=False)] * (EXAMPLES - len(rows)),
+        ]
 
-    def no_examples() -> list[Any]:
-        return [[], *[gr.update(visible=False)] * EXAMPLES]
+    def weigh(visitor: Visitor, run_ids: list[str]) -> Any:
+        """What whole models will take, where any is chosen that is not in memory yet."""
+        told = panes.heavy(services.weights(visitor.owner, run_ids), page.say_in(visitor.language))
+        return gr.update(value=told, visible=bool(told))
+
+    def no_run() -> list[Any]:
+        return [[], gr.skip(), gr.skip(), *filling.shown(()), *[gr.update(visible=False)] * EXAMPLES]
 
     def take(number: int) -> Any:
-        def fill(pairs: list[tuple[str, str]]) -> tuple[str, tuple[str, str], Any]:
-            return pairs[number][0], (pairs[number][0], pairs[number][1]), gr.update(visible=False)
+        def fill(rows: list[tuple[str, str, dict[str, str]]], names: list[str]) -> list[Any]:
+            text, right, values = rows[number]
+            return [text, (text, right), gr.update(visible=False), *filling.filled(names, values)]
 
         return fill
 
     def answer(
-        visitor: Visitor, text: str, run_id: str | None, known: tuple[str, str], former: list[Any], latter: list[Any], *values: Any
-    ) -> Iterator[list[Any]]:
-        """Stream both answers into the panes; each pane keeps what was asked before."""
+        visitor: Visitor, text: str, run_id: str | None, known: tuple[str, str], before: list[Exchange], more: list[str] | None,
+        documents: str | None, goes_on: bool, marks: bool, slot_names: list[str], *values: Any,
+    ) -> Iterator[list[Any]]:  # fmt: skip
+        """Stream all answers into the panes; each pane keeps what was asked before."""
         if not run_id:
             raise NotFound("There is no finished run to ask yet. Train one first.")
-        say = page.say_in(visitor.language)
-        names = ("max_new_tokens", "temperature", "top_p", "repetition_penalty", "seed", "use_template")
-        settings = dict(zip(names, values, strict=True))
-        before = dict(zip(PANES, (former or [], latter or []), strict=True))
-        has_answer = gr.update(visible=bool(known[1]) and known[0] == text)
-        stream = services.compare(visitor.owner, text, run_id, settings)
-        asked = [turn("user", text)]
+        say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
+        more = [one for one in more or [] if one != run_id]
+        fields = filling.read(slot_names, *values[: filling.MOST])
+        settings = {**answering.read(*values[filling.MOST :]), "runs": more, "collection": documents or None, "slots": fields}
+        names = named(visitor, run_id, more)
+        places = panes.keys(more, bool(documents))
+        solution = known[1] if known[0] == text else ""
+        earlier = talk.turns(before) if goes_on else {}
+        stream = services.asking.compare(visitor.owner, text, run_id, settings, earlier)
         first = next(stream)  # what cannot be asked is refused here, before it stands in the panes
-        yield [*[before[p] + asked for p in PANES], *[say("chat.waiting")] * 2, has_answer, gr.update(visible=False)]
+        seen: list[Any] = [gr.update(visible=bool(solution)), gr.update(visible=False), ""]
+        now = talk.exchange_of(text, run_id, solution, settings, first, names)
         for states in chain([first], stream):
-            answers = [states[p]["text"] or (say("chat.nothing") if states[p]["done"] else "…") for p in PANES]
-            histories = [before[p] + asked + [turn("assistant", shown)] for p, shown in zip(PANES, answers, strict=True)]
-            yield [*histories, *[attribution(states[p], say, page, visitor) for p in PANES], has_answer, gr.skip()]
+            now = talk.exchange_of(text, run_id, solution, settings, states, names)
+            yield [[*before, now], None, *panes.shown(slots, [*before, now], places, say, translate), *seen]
+            seen = [gr.skip()] * 3
+        yield [gr.skip(), {**now, "earlier": earlier}, *[gr.skip()] * (2 * len(slots)), gr.skip(), gr.skip(), mark(visitor, now, marks)]
 
-    def settle(visitor: Visitor, *said: str) -> list[str]:
-        """A stopped answer is no longer being prepared."""
-        waiting = page.texts.say("chat.waiting", visitor.language)
-        return [page.texts.say("chat.stopped", visitor.language) if note == waiting else note for note in said]
+    def named(visitor: Visitor, run_id: str | None, more: list[str]) -> dict[str, str]:
+        """What each pane is called, by its key."""
+        say = page.say_in(visitor.language)
+        called = {one.run_id: one.name for one in services.runs.list(visitor.owner)}
+        return panes.names(say, called.get(run_id or "", ""), {one: called.get(one) or panes.served(one, say) for one in more})
+
+    def mark(visitor: Visitor, last: Exchange | None, marks: bool) -> str:
+        """The difference between base and tuned, where it is wanted."""
+        pair = [talk.answer_of(last, key) for key in (BASE, TUNED)] if last and marks else []
+        if not all(pair) or len(pair) < 2:
+            return ""
+        base, tuned = (one for one in pair if one)
+        return difference.shown(base["text"], tuned["text"], (base["name"], tuned["name"]), page.say_in(visitor.language))
+
+    def arrange(visitor: Visitor, run_id: str | None, more: list[str] | None, documents: str | None, before: list[Exchange]) -> list[Any]:
+        """Show as many panes as there are to ask."""
+        say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
+        more = [one for one in more or [] if one != run_id]
+        places = panes.keys(more, bool(documents))
+        names = named(visitor, run_id, more)
+        filled = panes.shown(slots, before, places, say, translate)
+        for place, slot in enumerate(slots):
+            if slot.name.startswith("more") and slot.name in places:
+                filled[place] = gr.update(value=filled[place], label=names[places[slot.name]])
+        chosen = [one for one in (run_id, *more) if one]
+        return [*[gr.update(visible=slot.name in places) for slot in slots], *filled, weigh(visitor, chosen)]
+
+    def settle(visitor: Visitor, before: list[Exchange], more: list[str] | None, documents: str | None, run_id: str | None) -> list[Any]:
+        """A stopped answer is no longer being written; what there is of it stays."""
+        kept = talk.stopped(before)
+        places = panes.keys([one for one in more or [] if one != run_id], bool(documents))
+        told = panes.shown(slots, kept, places, page.say_in(visitor.language), page.translate_in(visitor.language))
+        return [kept, *told]
+
+    def back(before: list[Exchange]) -> tuple[str, tuple[str, str], list[Exchange]]:
+        """Take the last question back."""
+        if not before:
+            return "", ("", ""), []
+        last = before[-1]
+        return last["question"], (last["question"], last["right"]), before[:-1]
 
     def show_right(visitor: Visitor, known: tuple[str, str]) -> Any:
         return gr.update(value=page.texts.say("chat.right_is", visitor.language, answer=plain(known[1])), visible=True)
 
+    def keep(form: str) -> Any:
+        def write(visitor: Visitor, before: list[Exchange]) -> Any:
+            if not before:
+                raise NotFound("There is no conversation to take away yet. Ask something first.")
+            say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
+            text = talk.as_json(before) if form == "json" else talk.as_markdown(before, say, translate)
+            folder = Path(ready.GRADIO_CACHE) / secrets.token_hex(16)  # Gradio serves from there, and clears it by itself
+            folder.mkdir(parents=True)
+            name = re.sub(r"[^\w-]+", "-", say("chat.tab")).strip("-").lower() or "chat"
+            target = folder / f"{name}.{form}"
+            target.write_text(text, "utf-8")
+            return str(target)
+
+        return write
+
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
-    settings = [max_new_tokens, temperature, top_p, penalty, seed, use_template]
     last = {**quiet, "trigger_mode": "always_last"}  # "once" would drop what changes while the tab is being filled
-    gr.on([tab.select, page.run_id.change], on(open_chat), [page.owner, page.run_id], [empty, view, run, examples, *buttons], **last)
-    run.input(on(show_examples), [page.owner, run], [examples, *buttons], **quiet).then(lambda chosen: chosen, run, page.run_id, **quiet)
+    of_run = [examples, remember, weight, *around.outputs, *buttons]
+    gr.on(
+        [tab.select, page.run_id.change], on(open_chat), [page.owner, page.run_id], [empty, view, run, others, collection, *of_run], **last
+    )
+    run.input(on(show_run), [page.owner, run], of_run, **quiet).then(lambda chosen: chosen, run, page.run_id, **quiet)
+    choice = [page.owner, run, others, collection, said]
+    gr.on([others.change, collection.change], on(arrange), choice, [*columns, *chats, *notes, weight], **last)
     asking = {
         "fn": on(answer),
-        "inputs": [page.owner, question, run, expected, *panes, *settings],
-        "outputs": [*panes, *notes, reveal, right],
+        "inputs": [page.owner, question, run, expected, said, others, collection, remember, differ, *around.inputs, *answering.fields],
+        "outputs": [said, exchange, *chats, *notes, reveal, right, compared],
         "api_visibility": "private",
         "show_progress": "hidden",
         "concurrency_id": "model",
-        "concurrency_limit": 1,
+        "concurrency_limit": None,  # whoever asks at the same time is answered in the same batch
     }
     events = [send.click(**asking), question.submit(**asking)]
     for number, button in enumerate(buttons):
-        filled = button.click(take(number), examples, [question, expected, right], **quiet)
-        events.append(filled.then(**asking))
-    stop.click(on(settle), [page.owner, *notes], notes, cancels=events, **quiet)
-    reveal.click(on(show_right), [page.owner, expected], right, **quiet)
-    clear.click(lambda: ([], [], "", "", gr.update(visible=False)), None, [*panes, *notes, right], **quiet)
-    return ChatTab(tab)
-
-
-def turn(role: str, text: str) -> dict[str, str]:
-    """A message for the pane. Its component shows HTML even where Markdown is switched off, so text is escaped here."""
-    return {"role": role, "content": escape(text, quote=False)}
-
-
-def attribution(state: dict[str, Any], say: Say, page: Page, visitor: Visitor) -> str:
-    """Who answered, how much and how fast, as Markdown; names are escaped."""
-    if state.get("error"):
-        return f"**{plain(page.texts.sentence(state['error'], visitor.language))}**"
-    if not state["tokens"] and not state["done"]:
-        return say("chat.waiting")
-    adapter, model = state["adapter"], plain(state.get("model", ""))
-    who = (
-        say("chat.by_adapter", model=model, name=plain(adapter["name"]), sha=adapter["sha256"][:8])
-        if adapter
-        else say("chat.by_base", model=model)
+        taken = button.click(take(number), [examples, around.names], [question, expected, right, *around.fields], **quiet)
+        events.append(taken.then(**asking))
+    events.append(retry.click(back, said, [question, expected, said], **quiet).then(**asking))
+    stopping = stop.click(lambda: None, None, None, cancels=events, **quiet)  # what was under way has to arrive before it is settled
+    stopping.then(on(settle), [page.owner, said, others, collection, run], [said, *chats, *notes], **quiet)
+    edit.click(back, said, [question, expected, said], **quiet).then(on(arrange), choice, [*columns, *chats, *notes, weight], **quiet).then(
+        None, js="() => document.querySelector('#question textarea').focus()"
     )
-    parts = [who, say("chat.figures", tokens=state["tokens"], seconds=state["seconds"])]
-    if state.get("cut"):
-        parts.append(say("chat.cut", n=state["cut"]))
-    return " · ".join(parts)
+    reveal.click(on(show_right), [page.owner, expected], right, **quiet)
+    differ.input(on(mark), [page.owner, exchange, differ], compared, **quiet)
+    clear.click(
+        lambda: ([], None, *[[]] * len(slots), *[""] * len(slots), gr.update(visible=False), ""),
+        None,
+        [said, exchange, *chats, *notes, right, compared],
+        **quiet,
+    )
+    for button, form in ((keep_json, "json"), (keep_text, "md")):
+        made = button.click(on(keep(form)), [page.owner, said], ready, api_visibility="private", show_progress="hidden")
+        made.success(None, js="() => document.querySelector('#ready-chat, #ready-chat a, #ready-chat button').click()")
+    return ChatTab(tab)

@@ -123,6 +123,7 @@ def build(page: Page) -> DatasetTab:
         [page.dataset_id, failed, file, under_way, progress, reading_id],
         api_visibility="private",
         concurrency_limit=4,
+        show_progress_on=file,  # how far a large file is, is told in words, which a bar would cover
     )
     stop.click(on(stop_reading), [page.owner, reading_id], None, api_visibility="private", show_progress="hidden")
     for button, sample in zip(buttons, samples, strict=True):

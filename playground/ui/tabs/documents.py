@@ -9,14 +9,20 @@ from typing import Any
 
 import gradio as gr
 
+from playground.asking import phraser
 from playground.errors import InputError, NotFound
+from playground.rag.chunks import MOST_OVERLAP, Size
 from playground.rag.embedders import KNOWN, STARTER
+from playground.rag.pdf import SUFFIXES
 from playground.rag.retrieve import MODES
 from playground.rag.store import DEFAULT_NAME
 from playground.ui import documents as shown
+from playground.ui import health
 from playground.ui.errors import Visitor
 from playground.ui.formatting import plain, shorten
 from playground.ui.page import Page
+from playground.ui.tabs import check_questions, document_files, facts_or_style, page_view, panes, passage_size, xray
+from playground.ui.tabs.page_view import PICKED
 from playground.ui.tabs.train import run_label
 
 BASE = "base"
@@ -38,15 +44,20 @@ def build(page: Page) -> DocumentsTab:
             with gr.Column(scale=4, min_width=320):
                 empty = gr.Markdown(label("documents.empty"), elem_classes="empty")
                 upload = gr.File(
-                    label=label("documents.upload"), file_types=[".pdf"], file_count="multiple", height=110, elem_id="documents-upload"
+                    label=label("documents.upload"),
+                    file_types=list(SUFFIXES),
+                    file_count="multiple",
+                    height=110,
+                    elem_id="documents-upload",
+                )
+                choice = gr.Dropdown(
+                    label=label("documents.choose"), info=label("documents.choose_info"), visible=False, elem_id="collection-choice"
                 )
                 working = gr.HTML(visible=False, elem_id="indexing")
                 stop_indexing = gr.Button(label("documents.stop_indexing"), size="sm", visible=False, elem_id="stop-indexing")
                 listed = gr.HTML(elem_id="files")
+                unlocking = document_files.unlock(page)
                 go_on = gr.Button(label("documents.go_on"), size="sm", visible=False, elem_id="go-on-indexing")
-                choice = gr.Dropdown(
-                    label=label("documents.choose"), info=label("documents.choose_info"), visible=False, elem_id="collection-choice"
-                )
                 with gr.Accordion(label("documents.manage"), open=False):
                     new_name = gr.Textbox(
                         label=label("documents.new"), info=label("documents.new_info"), max_lines=1, elem_id="new-collection"
@@ -59,10 +70,9 @@ def build(page: Page) -> DocumentsTab:
                         allow_custom_value=services.settings.mode == "personal",
                         elem_id="embedder",
                     )
+                    size = passage_size.build(page, embedder)
                     document = gr.Dropdown(label=label("documents.document"), elem_id="document-choice")
-                    with gr.Row():
-                        remove = gr.Button(label("documents.remove"), size="sm")
-                        delete = gr.Button(label("documents.delete"), size="sm")
+                    managing = document_files.manage(page, services.settings.mode == "personal")
                     sure = gr.Button(label("documents.delete_sure"), size="sm", variant="stop", visible=False)
             with gr.Column(scale=7, min_width=340):
                 with gr.Row(equal_height=True):
@@ -72,6 +82,7 @@ def build(page: Page) -> DocumentsTab:
                         lines=1,
                         max_lines=6,
                         scale=6,
+                        min_width=240,
                         elem_id="document-question",
                     )
                     with gr.Column(scale=1, min_width=130):
@@ -80,10 +91,17 @@ def build(page: Page) -> DocumentsTab:
                 with gr.Row(elem_classes="samples", visible=False) as tries:
                     gr.Markdown(label("documents.examples"), elem_classes="inline")
                     buttons = [gr.Button(visible=False, size="sm", min_width=160, elem_classes="sample") for _ in range(EXAMPLES)]
-                told = gr.HTML(elem_id="document-answer")
-                found = gr.HTML(elem_id="document-passages")
+                told = gr.HTML(elem_id="document-answer", js_on_load=PICKED)
+                pages = page_view.build(page)
+                seen = xray.build(page, pages)
                 with gr.Accordion(label("documents.settings"), open=False), gr.Row():
-                    model = gr.Dropdown([(BASE, BASE)], value=BASE, label=label("documents.model"), info=label("documents.model_info"))
+                    model = gr.Dropdown(
+                        [(BASE, BASE)],
+                        value=BASE,
+                        label=label("documents.model"),
+                        info=label("documents.model_info"),
+                        elem_id="document-model",
+                    )
                     mode = gr.Radio(
                         [(label(f"documents.mode_{name}"), name) for name in MODES],
                         value="hybrid",
@@ -91,8 +109,12 @@ def build(page: Page) -> DocumentsTab:
                         info=label("documents.mode_info"),
                         elem_id="search-mode",
                     )
+                found = gr.HTML(elem_id="document-passages", js_on_load=PICKED)
+                pages.wire(told, found)
+        experiment = facts_or_style.build(page)
         collection = gr.State("")
         questions = gr.State([])
+        check_questions.build(page, tab, collection)
     timer = gr.Timer(TICK, active=False)
 
     def open_documents(visitor: Visitor, current: str) -> list[Any]:
@@ -104,12 +126,13 @@ def build(page: Page) -> DocumentsTab:
             collections.warm(visitor.owner, chosen)
         say = page.say_in(visitor.language)
         runs = [(run_label(one, say), one.run_id) for one in services.runs.list(visitor.owner) if one.has_adapter]
+        served = [(panes.served(name, say), name) for name in services.server_models()]
         pairs = services.document_examples(visitor.owner, chosen, visitor.language, EXAMPLES)
         choices = [(say("documents.choice", name=one["collection"], n=one["documents"]), one["collection"]) for one in mine]
         return [
             chosen,
             gr.update(choices=choices, value=chosen or None, visible=len(names) > 1),
-            gr.update(choices=[(say("documents.base", model=services.model_name()), BASE), *runs]),
+            gr.update(choices=[(say("documents.base", model=services.model_name()), BASE), *runs, *served]),
             pairs,
             gr.update(visible=bool(pairs)),
             *[gr.update(value=shorten(text, 90), visible=True) for text in pairs],
@@ -121,7 +144,8 @@ def build(page: Page) -> DocumentsTab:
         """The files and the indexing under way."""
         if not chosen:
             hidden = gr.update(visible=False)
-            return [gr.update(visible=True), "", hidden, hidden, hidden, gr.update(choices=[], value=None), gr.Timer(active=False)]
+            none = [gr.update(choices=[], value=None), *document_files.locked([]), gr.Timer(active=False)]
+            return [gr.update(visible=True), "", hidden, hidden, hidden, *none]
         say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
         try:
             documents = collections.documents(visitor.owner, chosen)
@@ -133,18 +157,24 @@ def build(page: Page) -> DocumentsTab:
         notes = shown.progress(job, say, translate) if job else f'<p class="warn">{plain(translate(last))}</p>' if last else ""
         return [
             gr.update(visible=not documents),
-            shown.files(documents, say, translate),
+            health.files(documents, say, translate),
             gr.update(value=notes, visible=bool(notes)),
             gr.update(visible=job is not None),
             gr.update(visible=waiting and job is None),
             gr.update(choices=[one["name"] for one in documents], value=None),
+            *document_files.locked(documents if job is None else []),
             gr.Timer(active=job is not None),
         ]
 
-    def add(visitor: Visitor, paths: list[str] | None, chosen: str, name: str, embedder_id: str) -> tuple[str, Any, str]:
+    def add(
+        visitor: Visitor, paths: list[str] | None, chosen: str, name: str, embedder_id: str, tokens: float, overlap: float
+    ) -> tuple[str, Any, str]:
         """Begin to index; a new name begins a new collection."""
         wanted = (name or "").strip() or chosen or DEFAULT_NAME
-        collections.add(visitor.owner, [(Path(one), Path(one).name) for one in paths or []], wanted, embedder_id or STARTER)
+        files = [(Path(one), Path(one).name) for one in paths or []]
+        collections.add(
+            visitor.owner, files, wanted, embedder_id or STARTER, size=Size.read(tokens, min(overlap, tokens * MOST_OVERLAP // 1))
+        )
         return wanted, None, ""
 
     def proceed(visitor: Visitor, chosen: str) -> None:
@@ -167,18 +197,20 @@ def build(page: Page) -> DocumentsTab:
     def answer(visitor: Visitor, text: str, chosen: str, who: str, how: str) -> Iterator[list[Any]]:
         """Stream the answer; the passages stand as soon as they are found."""
         say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
-        run_id = None if who == BASE else who
+        run_id, model = phraser(who)
         passages = None
-        for state in services.answer_documents(visitor.owner, text, chosen, run_id, {"mode": how}):
+        yield [gr.skip(), gr.skip(), {}, gr.update(visible=False)]
+        for state in services.asking.documents(visitor.owner, text, chosen, run_id, {"mode": how, **model}):
             fresh = shown.passages(state["passages"], state["citations"], say)
-            yield [shown.answer(state, say, translate), gr.skip() if fresh == passages else fresh]
+            known = {"question": text, "collection": chosen, "citations": state["citations"], "passages": state["passages"]}
+            yield [shown.answer(state, say, translate), gr.skip() if fresh == passages else fresh, known, gr.skip()]
             passages = fresh
 
     def take(number: int) -> Any:
         return lambda pairs: pairs[number]
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
-    state = [empty, listed, working, stop_indexing, go_on, document, timer]
+    state = [empty, listed, working, stop_indexing, go_on, document, *unlocking.shown, timer]
     everything = {
         "fn": on(open_documents),
         "inputs": [page.owner, collection],
@@ -186,29 +218,34 @@ def build(page: Page) -> DocumentsTab:
         **quiet,
     }
     gr.on([tab.select, page.run_id.change], trigger_mode="always_last", **everything)  # "once" would drop a change under way
+    tab.select(**experiment.open)
     choice.input(lambda chosen: chosen, choice, collection, **quiet).then(**everything)
     added = upload.upload(
-        on(add), [page.owner, upload, collection, new_name, embedder], [collection, upload, new_name], api_visibility="private"
+        on(add),
+        [page.owner, upload, collection, new_name, embedder, size.tokens, size.overlap],
+        [collection, upload, new_name],
+        api_visibility="private",
     )
     added.then(**everything)
     for button, handler in ((go_on, proceed), (stop_indexing, halt)):
         button.click(on(handler), [page.owner, collection], None, **quiet).then(**everything)
+    document_files.wire(page, unlocking, managing, collection, document, everything)
     timer.tick(on(look), [page.owner, collection], state, **quiet)
-    remove.click(on(take_out), [page.owner, collection, document], None, api_visibility="private").then(**everything)
-    delete.click(lambda: gr.update(visible=True), None, sure, **quiet)
+    managing.remove.click(on(take_out), [page.owner, collection, document], None, api_visibility="private").then(**everything)
+    managing.delete.click(lambda: gr.update(visible=True), None, sure, **quiet)
     sure.click(on(drop), [page.owner, collection], [collection, sure, told, found], api_visibility="private").then(**everything)
     asking = {
         "fn": on(answer),
         "inputs": [page.owner, question, collection, model, mode],
-        "outputs": [told, found],
+        "outputs": [told, found, pages.answered, pages.box],
         "api_visibility": "private",
         "show_progress": "hidden",
-        "concurrency_id": "model",
-        "concurrency_limit": 1,
+        "concurrency_limit": None,  # who asks at the same time is answered in the same batch
         "trigger_mode": "multiple",  # a question asked while the last answer is still being worded is not lost
     }
     events = [send.click(**asking), question.submit(**asking)]
     for number, button in enumerate(buttons):
         events.append(button.click(take(number), questions, question, **quiet).then(**asking))
     stop.click(None, None, None, cancels=events)
+    seen.wire(events, model)
     return DocumentsTab(tab)

@@ -10,11 +10,11 @@ import gradio as gr
 from playground.errors import NotFound
 from playground.training.config import PRESETS
 from playground.training.record import Run
-from playground.ui import charts
 from playground.ui.errors import Visitor
 from playground.ui.formatting import Say, cards, duration, megabytes, number, parameters, plain, when
 from playground.ui.page import Page
-from playground.ui.tabs import settings_form, watch
+from playground.ui.run_words import status_sentence
+from playground.ui.tabs import beginning, bring, curves, estimate, line, onward, overlay, recipes, settings_form, takeaway, token, watch
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,16 @@ def build(page: Page) -> TrainTab:
     with gr.Tab(label("train.tab"), id="train") as tab:
         empty = gr.Markdown(label("train.empty"), elem_classes="empty")
         with gr.Row(equal_height=True, visible=False) as start_row:
-            model = gr.Dropdown(label=label("train.model"), info=label("train.model_info"), scale=3, min_width=220, elem_id="train-model")
+            known = [(one.name, one.id) for one in services.catalog.list()]  # what it opens with; `models` says it in the visitor's words
+            model = gr.Dropdown(
+                known,
+                value=known[0][1],
+                label=label("train.model"),
+                info=label("train.model_info"),
+                scale=3,
+                min_width=220,
+                elem_id="train-model",
+            )
             preset = gr.Radio(
                 [(label(f"train.{name}"), name) for name in PRESETS],
                 value="balanced",
@@ -43,35 +52,46 @@ def build(page: Page) -> TrainTab:
             )
             train = gr.Button(label("train.button"), variant="primary", scale=2, min_width=180, elem_id="train-button")
         model_note = gr.Markdown(visible=False, elem_classes="failed", elem_id="model-note")
+        access, needed = token.build(page), estimate.build(page)
         with gr.Column(visible=False, elem_id="run-view") as view:
             with gr.Row(equal_height=True):
                 told = gr.Markdown(elem_id="run-told")
+                waiting = line.build(page)
                 stop = gr.Button(label("train.stop"), visible=False, scale=0, min_width=260, elem_id="stop-button")
                 cancel = gr.Button(label("train.cancel"), visible=False, scale=0, min_width=220, elem_id="cancel-button")
             figures = gr.HTML(elem_id="run-figures")
             with gr.Row(equal_height=False):
-                chart = gr.HTML(elem_id="run-chart")
+                drawn = curves.build(page)
                 watched = watch.build(page)
+            going_on = onward.build(page)
             with gr.Accordion(label("train.log"), open=False, visible=False) as log_box:
                 log = gr.Textbox(show_label=False, lines=8, max_lines=16, interactive=False, container=False)
             with gr.Row(equal_height=True):
                 run = gr.Dropdown(label=label("train.run"), info=label("train.run_info"), scale=5, elem_id="run-choice")
-                delete = gr.Button(label("train.delete"), size="sm", variant="secondary", visible=False, scale=1, min_width=150)
+                delete = gr.Button(
+                    label("train.delete"), size="sm", variant="secondary", visible=False, scale=1, min_width=150, elem_id="delete-run"
+                )
                 sure = gr.Button(label("train.delete_sure"), size="sm", variant="stop", visible=False, scale=1, min_width=150)
+                takeaway.build(page)
             with gr.Accordion(label("train.runs"), open=False):
                 runs = gr.Dataframe(interactive=False, wrap=True, show_label=False, elem_id="runs-table")
+            compared = overlay.build(page)
             with gr.Accordion(label("train.chosen"), open=False):
                 chosen = gr.Dataframe(interactive=False, wrap=True, show_label=False)
         with gr.Accordion(label("train.settings"), open=False, visible=False) as settings_box:
+            recipe, begin = recipes.build(page), beginning.build(page)
             own_model = gr.Textbox(label=label("train.model_own"), info=label("train.model_own_info"), max_lines=1, elem_id="own-model")
             fields = settings_form.build(page)
+        brought = bring.build(page)
         seen = gr.State("")
     timer = page.timer
 
-    def show(visitor: Visitor, dataset_id: str | None, run_id: str | None, former: str) -> list[Any]:
+    def show(visitor: Visitor, dataset_id: str | None, run_id: str | None, former: str, wanted: str, *picked: Any) -> list[Any]:
         """Everything below the button; nothing is sent when nothing changed."""
         mine = services.runs.list(visitor.owner)
         found = next((one for one in mine if one.run_id == run_id), None)
+        if not dataset_id and not run_id and services.newest(visitor.owner) != (None, None):
+            return [gr.skip()] * len(outputs)  # a hand quicker than the page, which has not chosen yet what to open with
         state = f"{dataset_id} {len(mine)} {_signature(found)} {[one.state for one in mine[:20]]}"
         if state == former:
             return [gr.skip()] * len(outputs)
@@ -86,10 +106,13 @@ def build(page: Page) -> TrainTab:
             gr.update(visible=bool(dataset_id)),
             gr.update(visible=bool(dataset_id)),
             gr.update(visible=bool(mine)),
-            status_sentence(found, metrics, say, page, visitor) if found else "",
-            cards(run_figures(found, say)) if found else "",
-            charts.draw_run(metrics, found.max_steps, say) if found else "",
+            status_sentence(found, metrics, say, page.translate_in(visitor.language)) if found else "",
+            cards(run_figures(found, say)) if found and not found.brought else "",
+            *drawn.update(visitor, found, metrics, wanted),
             *watched.update(visitor, found),
+            *going_on.update(visitor, found),
+            *waiting.update(found, mine),
+            *compared.update(visitor, mine, *picked),
             gr.update(visible=active and found is not None and found.state in ("starting", "running")),
             gr.update(visible=active),
             gr.update(visible=found is not None and not active),
@@ -110,8 +133,11 @@ def build(page: Page) -> TrainTab:
         view,
         told,
         figures,
-        chart,
+        *drawn.outputs,
         *watched.outputs,
+        *going_on.outputs,
+        *waiting.outputs,
+        *compared.outputs,
         stop,
         cancel,
         delete,
@@ -123,12 +149,12 @@ def build(page: Page) -> TrainTab:
         chosen,
         timer,
     ]
-    inputs = [page.owner, page.dataset_id, page.run_id, seen]
+    inputs = [page.owner, page.dataset_id, page.run_id, seen, drawn.view, *compared.inputs]
 
     def models(visitor: Visitor, chosen_model: str | None) -> tuple[Any, Any]:
         """The list as it is now; what can be had changes with the network. The choice stays."""
         say = page.say_in(visitor.language)
-        listed = services.catalog.list()
+        listed = services.catalog.list(visitor.owner)
         names = [
             say("train.sized", name=one.name, size=parameters(one.parameters, say)) if one.kind == "starter" else one.name for one in listed
         ]
@@ -140,15 +166,18 @@ def build(page: Page) -> TrainTab:
 
     def about_model(visitor: Visitor, chosen_model: str | None) -> Any:
         """Why the chosen model cannot be had, where that is so."""
-        one = next((one for one in services.catalog.list() if one.id == chosen_model), None)
+        one = next((one for one in services.catalog.list(visitor.owner) if one.id == chosen_model), None)
         reason = "" if one is None or one.available else page.texts.sentence(one.reason, visitor.language)
         return gr.update(value=plain(reason), visible=bool(reason))
 
-    def start(visitor: Visitor, dataset_id: str | None, model_id: str, own: str, length: str, *values: Any) -> tuple[str, Any]:
+    def start(
+        visitor: Visitor, dataset_id: str | None, model_id: str, own: str, length: str, rest: dict[str, Any], earlier: str, *values: Any
+    ) -> tuple[str, Any]:
         if not dataset_id:
             raise NotFound("There is no dataset yet. Bring a table in the Dataset tab first.")
-        settings = {**settings_form.collect(values), "model": (own or "").strip() or model_id}
-        return services.start_run(visitor.owner, dataset_id, settings, preset=length), gr.Timer(active=True)
+        settings = {**rest, **settings_form.collect(values), "model": (own or "").strip() or model_id}
+        made = services.start_run(visitor.owner, dataset_id, settings, preset=length, start_from=earlier or None)
+        return made, gr.Timer(active=True)
 
     def ask(what: str) -> Any:
         def send(visitor: Visitor, run_id: str | None) -> Any:
@@ -164,11 +193,28 @@ def build(page: Page) -> TrainTab:
         return services.newest(visitor.owner)[1]
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
-    train.click(
-        on(start), [page.owner, page.dataset_id, model, own_model, preset, *fields], [page.run_id, timer], api_visibility="private"
-    ).success(on(show), inputs, outputs, **quiet)
+    begun = train.click(
+        on(start),
+        [page.owner, page.dataset_id, model, own_model, preset, recipe.rest, begin.choice, *fields],
+        [page.run_id, timer],
+        api_visibility="private",
+    )
+    begun.success(on(show), inputs, outputs, **quiet)
+    access.wire(tab, model, own_model, begun, models, model_note)
+    recipe.wire(tab, model, own_model, fields)
+    needed.wire(tab, model, own_model, preset, recipe.rest, begin.choice, fields, seen)
+    begin.wire(tab, seen)
+    brought.wire(tab, timer)
     for button, what in ((stop, "stop"), (cancel, "cancel")):
         button.click(on(ask(what)), [page.owner, page.run_id], timer, api_visibility="private").success(on(show), inputs, outputs, **quiet)
+    for button, by in ((waiting.earlier, -1), (waiting.later, 1)):
+        button.click(on(waiting.move(by)), [page.owner, page.run_id], None, api_visibility="private").success(
+            on(show), inputs, outputs, **quiet
+        )
+    resumed = going_on.button.click(
+        on(going_on.take_up), [page.owner, page.run_id, going_on.more, going_on.unit], [going_on.more, timer], api_visibility="private"
+    )
+    resumed.success(on(show), inputs, outputs, **quiet)
     delete.click(lambda: gr.update(visible=True), None, sure, **quiet)
     sure.click(on(remove), [page.owner, page.run_id], page.run_id, api_visibility="private").success(on(show), inputs, outputs, **quiet)
     run.input(lambda chosen_run: chosen_run, run, page.run_id, **quiet)
@@ -189,25 +235,6 @@ def build(page: Page) -> TrainTab:
 
 def _signature(run: Run | None) -> str:
     return f"{run.run_id} {run.state} {run.step} {run.loss} {run.eval_loss} {run.place_in_line} {run.doing} {run.memory_mb}" if run else ""
-
-
-def status_sentence(run: Run, metrics: list[dict[str, Any]], say: Say, page: Page, visitor: Visitor) -> str:
-    """What is happening with a run, and what its curve says, as Markdown."""
-    sentence = page.texts.sentence
-    if run.state == "stopped" and run.error:
-        told = plain(sentence(run.error, visitor.language))
-    elif run.state == "stopped":
-        told = say("told.stopped", step=run.step) if run.has_adapter else say("told.discarded" if run.step else "told.nothing")
-    else:
-        told = say(
-            f"told.{run.state}",
-            place=run.place_in_line or 1,
-            doing=plain(sentence(run.doing, visitor.language).rstrip(".")) if run.doing else say("told.preparing"),
-            explained=charts.explain(metrics, say, finished=run.state == "done"),
-            time=duration(run.seconds),
-            error=plain(sentence(run.error, visitor.language)) if run.error else "",
-        )
-    return "\n\n".join([told, *(plain(sentence(warning, visitor.language)) for warning in run.warnings)])
 
 
 def run_figures(run: Run, say: Say) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -37,13 +37,14 @@ def build(page: Page) -> Watch:
         replay = run is not None and run.finished and last > 0
         return [
             gr.update(visible=last >= 0),
-            answers(told, last, say),
+            answers(told, last, say, own_questions(run)),
             gr.update(maximum=max(1, last), value=max(0, last), visible=replay),
         ]
 
     def replay(visitor: Visitor, run_id: str | None, at: int) -> str:
         told = services.runs.samples(visitor.owner, run_id) if run_id else {"prompts": [], "steps": []}
-        return answers(told, min(int(at), len(told["steps"]) - 1), page.say_in(visitor.language))
+        own = own_questions(services.runs.get(visitor.owner, run_id) if run_id else None)
+        return answers(told, min(int(at), len(told["steps"]) - 1), page.say_in(visitor.language), own)
 
     slider.input(
         on(replay),
@@ -57,17 +58,24 @@ def build(page: Page) -> Watch:
     return Watch([box, shown, slider], update)
 
 
-def answers(told: dict[str, Any], at: int, say: Say) -> str:
-    """One check as HTML; every text is escaped."""
+def own_questions(run: Run | None) -> list[str]:
+    """The person's own questions, where the run asks those, as they were typed: without the instruction that stands around them."""
+    return run.settings.get("sample_prompts") or [] if run else []
+
+
+def answers(told: dict[str, Any], at: int, say: Say, own: Sequence[str] = ()) -> str:
+    """One check as HTML; every text is escaped. Where nobody knows the right answer, none is shown."""
     if not 0 <= at < len(told["steps"]):
         return ""
     one = told["steps"][at]
     when = say("watch.at", step=one["step"]) if one["step"] else say("watch.before")
+    asked = own if len(own) == len(told["prompts"]) else [prompt["prompt"] for prompt in told["prompts"]]
+    right = f'<dd class="right"><span>{escape(say("watch.right"))}</span>'
     rows = "".join(
-        f"<dt>{escape(shorten(asked['prompt'], QUESTION_CHARACTERS))}</dt>"
+        f"<dt>{escape(shorten(question, QUESTION_CHARACTERS))}</dt>"
         f'<dd class="now"><span>{escape(say("watch.answer"))}</span>{escape(text or say("watch.nothing"))}</dd>'
-        f'<dd class="right"><span>{escape(say("watch.right"))}</span>{escape(asked["answer"])}</dd>'
-        for asked, text in zip(told["prompts"], one["answers"], strict=False)
+        + (f"{right}{escape(known['answer'])}</dd>" if known["answer"] else "")
+        for question, known, text in zip(asked, told["prompts"], one["answers"], strict=False)
     )
-    title, about = escape(say("watch.title")), escape(say("watch.about"))
+    title, about = escape(say("watch.title")), escape(say("watch.about_own" if own else "watch.about"))
     return f'<section class="watch"><h3>{title}<b>{escape(when)}</b></h3><p>{about}</p><dl>{rows}</dl></section>'

@@ -1,0 +1,107 @@
+"""How well a document could be read, as a card: what its pages are, and what was left out and why.
+
+Collects while pages come by. Knows pages; does not know files, indexes or how a card is shown.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playground.errors import Sentence, pack, unpack
+from playground.rag.orders import gives_orders
+from playground.rag.pdf import About, Page
+from playground.rag.readers import ocr
+from playground.rag.text import share_of_small_words
+
+SAMPLE = 40_000  # characters by which the language is told
+MOST_PAGES = 20  # that are named
+MOST_NAMES = 10
+KNOWN = 0.08  # share of a language's commonest small words from which it is taken to be that one
+NOT_INSTALLED = (
+    "Pages that are pictures were not read, since the program for it (Tesseract) is not installed: {n:,}. "
+    "Install the packages tesseract-ocr and tesseract-ocr-por, then add the file again."
+)
+TOOK_LONG = "Pages whose pictures took longer than {seconds} seconds to read, and were left out: {n:,}."
+NO_WORDS = "Pages that are pictures on which no words could be made out: {n:,}."
+ATTACHED = "Files that travel inside this one were not read: {names}. Add them by themselves."
+CUT_SHORT = "Only the first rows of very large tables were read: {names}."
+ENGLISH_ONLY = "Pictures were read as English only. Install the package tesseract-ocr-por for Portuguese, then add the file again."
+
+
+class Health:
+    """The card of one document."""
+
+    def __init__(self) -> None:
+        self.about = About()
+        self._pages = {"text": 0, "ocr": 0, "garbled": 0, "empty": 0}
+        self._missed: dict[str, int] = {}
+        self._sure = [0.0, 0]  # confidence times letters, letters
+        self._tables = 0
+        self._orders: list[int] = []
+        self._sample: list[str] = []
+        self._sampled = 0
+
+    def add(self, page: Page) -> None:
+        """Look at one page."""
+        self._pages["garbled" if page.garbled else "ocr" if page.ocr else "text" if page.text else "empty"] += 1
+        self._tables += page.tables
+        if page.missed:
+            self._missed[page.missed] = self._missed.get(page.missed, 0) + 1
+        for box in page.boxes:
+            self._sure[0] += (box.confidence or 0.0) * len(box.text)
+            self._sure[1] += len(box.text)
+        if gives_orders(page.text):
+            self._orders.append(page.number)
+        if self._sampled < SAMPLE and not page.garbled:
+            self._sample.append(page.text)
+            self._sampled += len(page.text)
+
+    @property
+    def missed(self) -> dict[str, int]:
+        """Pages whose pictures were not read, by the reason: absent, slow or poor."""
+        return dict(self._missed)
+
+    def card(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {
+            "pages_text": self._pages["text"],
+            "ocr_confidence": round(self._sure[0] / self._sure[1], 3) if self._sure[1] else None,
+            "language": _language(" ".join(self._sample)),
+            "tables": self._tables,
+            "attachments": self.about.attachments,
+            "encrypted": self.about.encrypted,
+            "orders": self._orders[:MOST_PAGES],
+            "left_out": [pack(one) for one in self._left_out()],
+        }
+
+    def _left_out(self) -> list[Sentence]:
+        told = []
+        if n := self._missed.get(ocr.ABSENT):
+            told.append(Sentence(NOT_INSTALLED, n=n))
+        if n := self._missed.get(ocr.SLOW):
+            told.append(Sentence(TOOK_LONG, n=n, seconds=round(ocr.SECONDS)))
+        if n := self._missed.get(ocr.NOTHING):
+            told.append(Sentence(NO_WORDS, n=n))
+        if self.about.attachments:
+            told.append(Sentence(ATTACHED, names=_names(self.about.attachments)))
+        if self.about.cut:
+            told.append(Sentence(CUT_SHORT, names=_names(self.about.cut)))
+        if self._pages["ocr"] and self.about.languages and "por" not in self.about.languages:
+            told.append(Sentence(ENGLISH_ONLY))
+        return told
+
+
+def sentences(card: dict[str, Any]) -> list[Sentence]:
+    """What a stored card says was left out."""
+    return [told for one in card.get("left_out", []) if (told := unpack(one))]
+
+
+def _names(names: list[str]) -> str:
+    return ", ".join(names[:MOST_NAMES]) + (" …" if len(names) > MOST_NAMES else "")
+
+
+def _language(text: str) -> str:
+    """`en` or `pt`; empty where neither can be told."""
+    shares = share_of_small_words(text)
+    best = max(shares, key=lambda name: shares[name])
+    return best if shares[best] >= KNOWN else ""

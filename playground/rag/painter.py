@@ -1,0 +1,139 @@
+"""Draws one page of a PDF, or a picture, in a process of its own: `python -m playground.rag.painter FILE NUMBER`, one line of JSON out.
+
+As with the reader, a file from a stranger is opened only where it can be killed and where memory is bounded. The picture has a bounded
+size whatever the page's, and comes with every character's place on it, as PDFium sees the page: turned and cropped as it is shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from playground.rag.readers.limits import limit_memory
+from playground.rag.readers.pictures import KINDS, LARGEST
+
+LONGEST = 1_800  # pixels of the longer side
+MOST_SCALE = 4.0  # pixels a point: a stamp is not blown up to a poster
+MOST_BYTES = 1_500_000  # of the picture
+MOST_CHARACTERS = 50_000  # whose places are told
+GRID = 1_000_000  # PDFium tells places on a page in whole numbers; so many a side are fine enough
+
+
+def paint(path: Path, number: int) -> dict[str, Any]:
+    """As `paint_page`, of a PDF or of a picture as it came from a camera or scanner; only a PDF's characters are known here."""
+    with path.open("rb") as file:
+        if b"%PDF-" in file.read(1024 * 1024):
+            return paint_page(path, number)
+    from PIL import Image, ImageOps
+
+    Image.MAX_IMAGE_PIXELS = LARGEST
+    picture = Image.open(path, formats=KINDS)
+    if not 1 <= number <= (count := getattr(picture, "n_frames", 1)):
+        raise IndexError(number)
+    picture.seek(number - 1)
+    upright = ImageOps.exif_transpose(picture)
+    if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+        clear = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
+    image = upright.convert("RGB")
+    image.thumbnail((LONGEST, LONGEST))
+    return {"pages": count, **_told(image), "readings": []}
+
+
+def paint_page(path: Path, number: int) -> dict[str, Any]:
+    """The page (from 1): pages, width and height of the picture, the picture (WebP, base64), characters with their boxes as shares.
+
+    A page that is turned is told twice, as it is shown and as it was written: PDFium puts the characters of one that stands on its head
+    in another order.
+    """
+    import pypdfium2 as pdfium
+
+    document = pdfium.PdfDocument(path)
+    page = document[number - 1]
+    scale = min(MOST_SCALE, LONGEST / max(*page.get_size(), 1.0))
+    image = page.render(scale=scale, may_draw_forms=False).to_pil().convert("RGB")
+    turned = page.get_rotation()
+    readings = [places(page, turned)]
+    if turned:
+        page.set_rotation(0)
+        readings.append(places(page, turned))
+    return {
+        "pages": len(document),
+        **_told(image),
+        "readings": readings,
+    }
+
+
+def _told(image: Any) -> dict[str, Any]:
+    return {"width": image.width, "height": image.height, "picture": base64.b64encode(_packed(image)).decode()}
+
+
+def _packed(image: Any) -> bytes:
+    """As WebP; what is too large even so, such as a scan of noise, comes coarser."""
+    quality = 80
+    while True:
+        out = io.BytesIO()
+        image.save(out, "WEBP", quality=quality, method=2)
+        if out.tell() <= MOST_BYTES:
+            return out.getvalue()
+        quality = max(20, quality - 20)
+        image = image.resize((max(1, image.width * 2 // 3), max(1, image.height * 2 // 3)))
+
+
+def places(page: Any, turned: int) -> dict[str, list[Any]]:
+    """The page's characters in order, and for each (left, top, right, bottom) as shares of the page as it is shown, None if not on it.
+
+    `turned` is by how many degrees it is shown turned; `page` itself may be set to another turn, in which its characters are read.
+    """
+    import pypdfium2.raw as raw
+
+    text = page.get_textpage()
+    page.set_rotation(turned)
+    count = min(raw.FPDFText_CountChars(text), MOST_CHARACTERS)
+    rectangle, x, y = raw.FS_RECTF(), ctypes.c_int(), ctypes.c_int()
+
+    def shown(across: float, up: float) -> tuple[float, float]:
+        raw.FPDF_PageToDevice(page, 0, 0, GRID, GRID, 0, across, up, x, y)
+        return x.value / GRID, y.value / GRID
+
+    characters: list[str] = []
+    boxes: list[list[float] | None] = []
+    for place in range(count):
+        characters.append(_character(raw.FPDFText_GetUnicode(text, place)))
+        box = None
+        if raw.FPDFText_GetLooseCharBox(text, place, rectangle):
+            one, other = shown(rectangle.left, rectangle.top), shown(rectangle.right, rectangle.bottom)
+            left, right = (min(max(side, 0.0), 1.0) for side in sorted((one[0], other[0])))
+            top, bottom = (min(max(side, 0.0), 1.0) for side in sorted((one[1], other[1])))
+            if right > left and bottom > top:
+                box = [round(side, 5) for side in (left, top, right, bottom)]
+        boxes.append(box)
+    return {"characters": characters, "boxes": boxes}
+
+
+def _character(code: int) -> str:
+    """Half of a pair, which a character beyond the first 65,536 may come as, is no text."""
+    return "" if code == 0 or 0xD800 <= code <= 0xDFFF or code > sys.maxunicode else chr(code)
+
+
+def main() -> int:
+    limit_memory()
+    out = sys.stdout
+    sys.stdout = sys.stderr  # whatever a library prints must not stand in our line
+    try:
+        told = paint(Path(sys.argv[1]), int(sys.argv[2]))
+    except Exception as error:  # libraries raise all kinds for broken files
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    out.write(json.dumps(told) + "\n")
+    out.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,262 @@
+"""A PDF's pages: text by PDFium, by pypdf where that fails or is garbled, by Tesseract where there is none; tables by pdfplumber.
+
+Of two readings of a page the better one counts: the one with the smaller share of characters that stand for nothing readable
+(`told.garbled`), and a picture's only where Tesseract is sure of it. Runs in the process that may be killed; PDFium is used by its main
+thread alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from playground.rag.readers import ocr, rules
+from playground.rag.readers.limits import within
+from playground.rag.readers.tables import Tables
+from playground.rag.readers.told import (
+    DAMAGED,
+    GARBLED,
+    MANY_PAGES,
+    MOST_CHARACTERS,
+    MOST_PAGES,
+    NO_PAGES,
+    PASSWORD,
+    WRONG_PASSWORD,
+    Part,
+    Request,
+    Told,
+    Unreadable,
+    garbled,
+    letters,
+)
+
+FEW = 8  # letters and digits; a page with fewer is looked at as a picture, if it shows anything
+STAMP = 150  # letters; a page that is mostly a picture may have so many in a stamp, such as the name of the scanner's program
+MOSTLY = 0.5  # share of a page that pictures cover, then
+SURE = 0.6  # Tesseract's mean confidence from which its words count more than garbled ones
+SECOND_SECONDS, TABLE_SECONDS = 10.0, 8.0
+AHEAD = 64  # pages that may wait for a picture before them
+MOST_NAMED = 50  # attachments that are named
+Page = Callable[[int], tuple[str, str]]
+
+
+def pages(request: Request) -> Iterator[dict[str, Any]]:
+    """What goes out, line by line.
+
+    Raises:
+        Unreadable
+    """
+    pdf = _Pdfium(request.path, request.password)
+    second = _Pypdf(request.path, request.password)
+    count = pdf.count if pdf.document else second.count
+    if count == 0:
+        raise Unreadable(NO_PAGES)
+    if count > MOST_PAGES:
+        raise Unreadable(MANY_PAGES)
+    yield {"pages": count, "unit": "page"}
+    work = _Work(pdf, second, Tables(request.path, request.password), ocr.Tesseract(request.tesseract) if request.tesseract else None)
+    with ThreadPoolExecutor(ocr.AT_ONCE) as pool:
+        yield from work.through(count, pool)
+    languages = work.tesseract.languages if work.tesseract and work.looked else []
+    yield {"end": True, "attachments": pdf.attachments(), "encrypted": pdf.encrypted, "languages": languages}
+
+
+class _Pdfium:
+    """The file with PDFium; `document` is None where PDFium cannot open it."""
+
+    def __init__(self, path: Path, password: str | None) -> None:
+        import pypdfium2 as pdfium
+        import pypdfium2.raw as raw
+
+        self.raw = raw
+        self.document: Any = None
+        try:
+            self.document = pdfium.PdfDocument(path, password=password)
+        except pdfium.PdfiumError as error:
+            if getattr(error, "err_code", None) == raw.FPDF_ERR_PASSWORD:
+                raise Unreadable(WRONG_PASSWORD if password else PASSWORD) from error
+
+    @property
+    def count(self) -> int:
+        return len(self.document)
+
+    @property
+    def encrypted(self) -> bool:
+        return bool(self.document) and self.raw.FPDF_GetSecurityHandlerRevision(self.document) >= 0
+
+    def attachments(self) -> list[str]:
+        """Names of files that travel inside; none of them is opened."""
+        names: list[str] = []
+        with contextlib.suppress(Exception):
+            for number in range(min(MOST_NAMED, self.document.count_attachments())):
+                names.append(self.document.get_attachment(number).get_name()[:200])
+        return names
+
+    def label(self, number: int) -> str:
+        with contextlib.suppress(ValueError):  # an odd label does not cost the text
+            return self.document.get_page_label(number) or ""
+        return ""
+
+
+class _Pypdf:
+    """The file with pypdf, opened on first use; slower, and forgiving with broken files."""
+
+    def __init__(self, path: Path, password: str | None) -> None:
+        self.path, self.password = path, password
+        self._reader: Any = None
+        self._labels: list[str] = []
+
+    @property
+    def reader(self) -> Any:
+        if self._reader is None:
+            import pypdf
+
+            try:
+                reader = pypdf.PdfReader(io.BytesIO(self.path.read_bytes()), strict=False)
+                if reader.is_encrypted and not reader.decrypt(self.password or ""):
+                    raise Unreadable(WRONG_PASSWORD if self.password else PASSWORD)
+            except pypdf.errors.PyPdfError as error:
+                raise Unreadable(DAMAGED) from error
+            with contextlib.suppress(Exception):
+                self._labels = reader.page_labels
+            self._reader = reader
+        return self._reader
+
+    @property
+    def count(self) -> int:
+        return len(self.reader.pages)
+
+    def text(self, number: int) -> str:
+        return (self.reader.pages[number].extract_text() or "")[:MOST_CHARACTERS]
+
+    def label(self, number: int) -> str:
+        return self._labels[number] if number < len(self._labels) else ""
+
+
+class _Work:
+    """The way of every page, in order; pictures are read beside it, two at a time."""
+
+    def __init__(self, pdf: _Pdfium, second: _Pypdf, tables: Tables, tesseract: ocr.Tesseract | None) -> None:
+        self.pdf, self.second, self.tables, self.tesseract = pdf, second, tables, tesseract
+        self.looked = False  # at a picture
+
+    def through(self, count: int, pool: ThreadPoolExecutor) -> Iterator[dict[str, Any]]:
+        waiting: deque[tuple[Told, Future[ocr.Recognised] | None]] = deque()
+        for number in range(count):
+            under_way = [future for _, future in waiting if future and not future.done()]
+            while waiting and (len(under_way) >= ocr.AT_ONCE or len(waiting) >= AHEAD):
+                yield _settled(*waiting.popleft()).line()
+                under_way = [future for _, future in waiting if future and not future.done()]
+            told, picture = self.page(number)
+            future = None
+            if picture is not None and self.tesseract:
+                self.looked = True
+                yield {"ocr": number + 1}
+                future = pool.submit(self.tesseract.read, *picture)
+            waiting.append((told, future))
+            while waiting and (waiting[0][1] is None or waiting[0][1].done()):
+                yield _settled(*waiting.popleft()).line()
+        while waiting:
+            yield _settled(*waiting.popleft()).line()
+
+    def page(self, number: int) -> tuple[Told, tuple[bytes, int, int] | None]:
+        """A page, and its picture (PNM, width, height in dots) where that is to be read too."""
+        if not self.pdf.document:
+            text = ""
+            with contextlib.suppress(Exception), within(SECOND_SECONDS):  # one broken page does not cost the others
+                text = self.second.text(number)
+            return Told(number + 1, self.second.label(number), (Part(text),)), None
+        label, missed, tables, picture = "", "", 0, None
+        parts: tuple[Part, ...] = (Part(""),)
+        with contextlib.suppress(Exception):
+            label = self.pdf.label(number)
+            page = self.pdf.document[number]
+            try:
+                parts, tables = self._text(page, number)
+                if _is_picture(page, parts):
+                    missed = "" if self.tesseract else ocr.ABSENT
+                    picture = _picture(page) if self.tesseract else None
+            finally:
+                page.close()
+        return Told(number + 1, label, parts, tables=tables, missed=missed), picture
+
+    def _text(self, page: Any, number: int) -> tuple[tuple[Part, ...], int]:
+        found = page.get_textpage()
+        try:
+            text = found.get_text_range()[:MOST_CHARACTERS]
+            share = garbled(text)
+            if share > GARBLED:
+                with contextlib.suppress(Exception), within(SECOND_SECONDS):
+                    other = self.second.text(number)
+                    if len(other.strip()) >= 0.5 * len(text.strip()) and garbled(other) < share:
+                        return (Part(other),), 0
+            elif text.strip() and rules.ruled(page):
+                with contextlib.suppress(Exception), within(TABLE_SECONDS):
+                    return self._with_tables(page, number, found, text)
+            return (Part(text),), 0
+        finally:
+            found.close()
+
+    def _with_tables(self, page: Any, number: int, found: Any, text: str) -> tuple[tuple[Part, ...], int]:
+        tables = self.tables.on(number)
+        width, height = page.get_size()
+
+        def within_frame(left: float, top: float, right: float, bottom: float) -> str:
+            if right - left < 1 or bottom - top < 1:
+                return ""
+            return str(found.get_text_bounded(left, height - bottom, right, height - top))
+
+        parts = self.tables.parts(number, tables, within_frame, (width, height)) if tables else ()
+        if not parts:
+            return (Part(text),), 0
+        outside = sum(letters(part.text) for part in parts if not part.as_is)
+        held = outside + sum(letters(cell) for table in tables for row in table.cells for cell in row)
+        whole = 0.95 <= held / max(1, letters(text)) <= 1.05  # else frames and letters do not lie where they seem to
+        return (parts, len(tables)) if whole else ((Part(text),), 0)
+
+
+def _is_picture(page: Any, parts: tuple[Part, ...]) -> bool:
+    """Whether a page must be looked at to be read: it shows something, and has no text to speak of, or garbled text."""
+    import pypdfium2.raw as raw
+
+    text = "\n".join(part.text for part in parts)
+    have = letters(text)
+    if have >= STAMP and garbled(text) <= GARBLED:
+        return False
+    if raw.FPDFPage_CountObjects(page) + raw.FPDFPage_GetAnnotCount(page) == 0:
+        return False
+    return have < FEW or garbled(text) > GARBLED or rules.pictures(page, *page.get_size()) >= MOSTLY
+
+
+def _picture(page: Any) -> tuple[bytes, int, int] | None:
+    """A page in shades of grey at 300 dots to the inch, or fewer where it is very large; None where it shows nothing."""
+    width, height = page.get_size()
+    scale = min(ocr.DPI / 72, math.sqrt(ocr.MOST_PIXELS / max(1.0, width * height)))
+    bitmap = page.render(scale=scale, grayscale=True)
+    try:
+        dots = bitmap.to_numpy()
+        wide, high = bitmap.width, bitmap.height
+        if int(dots.max()) - int(dots.min()) < 16:  # blank
+            return None
+        return b"P5 %d %d 255\n" % (wide, high) + dots.reshape(high, -1)[:, :wide].tobytes(), wide, high
+    finally:
+        bitmap.close()
+
+
+def _settled(told: Told, future: Future[ocr.Recognised] | None) -> Told:
+    """A page once its picture is read: of the two texts the better one."""
+    if future is None:
+        return told
+    found = future.result()
+    bad = garbled(told.text) > GARBLED
+    more = letters(found.text) > letters(told.text)
+    better = found.confidence >= SURE if bad else more
+    if not found.words or not better:
+        return Told(told.number, told.label, told.parts, tables=told.tables, missed=found.missed)
+    return Told(told.number, told.label, (Part(found.text[:MOST_CHARACTERS]),), ocr=True, boxes=found.words)

@@ -1,0 +1,110 @@
+"""Plain text, Markdown and HTML. Nothing that a page names is fetched, and nothing in it is run."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from playground.rag.readers.sections import Block, pieces, told
+from playground.rag.readers.tables import header_of, is_table, lines, tidy
+from playground.rag.readers.told import UNKNOWN, Request, Unreadable
+
+BREAK, HEADING, ROW = "\x1c", "\x1d", "\x1e"  # stand in the text for what the tags said
+_MARKS = str.maketrans(dict.fromkeys(BREAK + HEADING + ROW))
+UNSEEN = ("script", "style", "noscript", "template", "svg", "iframe", "object", "head", "nav", "button", "select")
+BLOCKS = (
+    "address", "article", "aside", "blockquote", "br", "dd", "details", "div", "dl",
+    "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hr", "li",
+    "main", "ol", "p", "pre", "section", "summary", "table", "tr", "ul",
+)  # fmt: skip
+WESTERN = {"cp1250", "cp1254", "cp1257", "cp1258", "latin_1", *(f"iso8859_{n}" for n in (1, 2, 3, 4, 9, 10, 13, 14, 15, 16))}
+TITLES = ("h1", "h2", "h3")
+
+
+def decoded(content: bytes) -> str:
+    """The text in bytes of an unnamed encoding.
+
+    Raises:
+        Unreadable: it is no text.
+    """
+    for encoding in ("utf-8-sig", "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"):
+        try:
+            return _checked(content.decode(encoding))
+        except UnicodeDecodeError:
+            continue
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(content[:1_000_000]).best()
+    if best is None:
+        raise Unreadable(UNKNOWN)
+    if best.encoding in WESTERN:  # a short text could be any of them, and these are the letters of our languages
+        with contextlib.suppress(UnicodeDecodeError):
+            return _checked(content.decode("cp1252"))
+    return _checked(content.decode(best.encoding, "replace"))
+
+
+def _checked(text: str) -> str:
+    if "\x00" in text:
+        raise Unreadable(UNKNOWN)
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def plain(request: Request) -> Iterator[dict[str, Any]]:
+    """A text file, in pieces that end with a paragraph."""
+    text = decoded(request.path.read_bytes())
+    yield from told("part", pieces((Block(one) for one in re.split(r"\n\s*\n|\f", text)), as_is=False))
+
+
+def markdown(request: Request) -> Iterator[dict[str, Any]]:
+    """A Markdown file, by way of HTML."""
+    from markdown_it import MarkdownIt
+
+    yield from _told(MarkdownIt("commonmark").enable("table").render(decoded(request.path.read_bytes())))
+
+
+def html(request: Request) -> Iterator[dict[str, Any]]:
+    """A page of HTML: what a reader sees of it."""
+    yield from _told(request.path.read_bytes())
+
+
+def _told(source: str | bytes) -> Iterator[dict[str, Any]]:
+    yield from told("section", pieces(blocks(source)))
+
+
+def blocks(source: str | bytes) -> Iterator[Block]:
+    """The paragraphs, headings and tables of HTML, in order."""
+    from bs4 import BeautifulSoup
+    from bs4.element import NavigableString
+
+    soup = BeautifulSoup(source, "lxml")
+    for tag in soup(list(UNSEEN)):
+        tag.decompose()
+    for string in soup.find_all(string=re.compile(f"[{BREAK}{HEADING}{ROW}]")):
+        string.replace_with(NavigableString(string.translate(_MARKS)))
+    for tag in soup(list(BLOCKS)):
+        tag.insert_before(NavigableString(BREAK))
+        tag.insert_after(NavigableString(BREAK))
+    for table in soup("table"):
+        if not table.decomposed and table.find("table") is None:
+            rows = tidy([[cell.get_text().replace(BREAK, " ") for cell in row(["td", "th"])] for row in table("tr")])
+            if is_table(rows):
+                marked = "".join(BREAK + ROW + one for one in lines(rows, header_of(rows)))
+                table.replace_with(NavigableString(marked + BREAK))
+    for title in soup(list(TITLES)):
+        title.replace_with(NavigableString(BREAK + HEADING + title.get_text().replace(BREAK, " ") + BREAK))
+    for tag in soup(["td", "th"]):
+        tag.insert_after(NavigableString(" "))
+    table_lines: list[str] = []
+    for piece in soup.get_text().split(BREAK):
+        text = " ".join(piece.translate(_MARKS).split())
+        if table_lines and not piece.startswith(ROW):
+            yield Block("\n".join(table_lines), table=True)
+            table_lines = []
+        if piece.startswith(ROW):
+            table_lines.append(text)
+        elif text:
+            yield Block(text, heading=piece.startswith(HEADING))
+    if table_lines:
+        yield Block("\n".join(table_lines), table=True)

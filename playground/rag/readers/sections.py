@@ -1,0 +1,69 @@
+"""Text without pages, cut into what stands for pages: from one heading to the next, and where a piece becomes long. Knows no format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from playground.rag.readers.told import MANY_PAGES, MOST_CHARACTERS, MOST_PAGES, NO_PAGES, Part, Told, Unreadable
+
+LONG = 4_000  # characters of a piece that is then ended at the next paragraph
+ROWS = 40  # of a table that make a piece
+
+
+@dataclass(frozen=True)
+class Block:
+    """A paragraph, or rows of a table (`table`); with `heading` the title of what follows."""
+
+    text: str
+    heading: bool = False
+    table: bool = False
+
+
+def pieces(blocks: Iterable[Block], *, as_is: bool = True) -> Iterator[Told]:
+    """Blocks as pages, each labelled with the heading that it stands under.
+
+    Args:
+        as_is: whether a paragraph is one line already.
+    """
+    number, label, parts, size, tables = 0, "", list[Part](), 0, 0
+    for block in _bounded(blocks):
+        if parts and (block.heading or size + len(block.text) > LONG):
+            number += 1
+            yield Told(number, label, tuple(parts), tables=tables)
+            parts, size, tables = [], 0, 0
+        if block.heading:
+            label = block.text
+        tables += block.table
+        size += len(block.text)
+        parts.append(Part(block.text, as_is=as_is or block.table))
+    if parts:
+        yield Told(number + 1, label, tuple(parts), tables=tables)
+
+
+def _bounded(blocks: Iterable[Block]) -> Iterator[Block]:
+    for block in blocks:
+        for start in range(0, max(1, len(block.text)), MOST_CHARACTERS):
+            text = block.text[start : start + MOST_CHARACTERS]
+            if text.strip():
+                yield Block(text, block.heading, block.table and start == 0)
+
+
+def told(unit: str, pages: Iterable[Told], **about: Any) -> Iterator[dict[str, Any]]:
+    """What goes out, line by line.
+
+    Raises:
+        Unreadable: no pages, or too many.
+    """
+    found: list[Told] = []
+    for page in pages:
+        found.append(page)
+        if len(found) > MOST_PAGES:
+            raise Unreadable(MANY_PAGES)
+    if not found:
+        raise Unreadable(NO_PAGES)
+    yield {"pages": len(found), "unit": unit}
+    for page in found:
+        yield page.line()
+    yield {"end": True, **about}

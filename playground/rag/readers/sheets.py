@@ -1,0 +1,78 @@
+"""Spreadsheets and CSV: every row as a line with the names of its columns. Formulas are not computed; what they last gave is read."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from playground.rag.readers.prose import decoded
+from playground.rag.readers.sections import ROWS, told
+from playground.rag.readers.tables import header_of, lines, tidy
+from playground.rag.readers.told import DAMAGED, MOST_CHARACTERS, OLD_OFFICE, Part, Request, Told, Unreadable
+
+MOST_ROWS = 100_000  # of one sheet
+MOST_CELLS = 5_000_000
+MOST_SHEETS = 500
+SNIFFED = 20_000  # characters from which the separator is guessed
+
+
+def workbook(request: Request) -> Iterator[dict[str, Any]]:
+    """An Excel or OpenDocument file, sheet by sheet; a long sheet in pieces."""
+    import fastexcel
+
+    try:
+        book = fastexcel.read_excel(str(request.path))
+    except fastexcel.FastExcelError as error:
+        raise Unreadable(OLD_OFFICE if "password" in str(error).lower() else DAMAGED) from error
+    sheets = [(name, _sheet(book, name)) for name in book.sheet_names[:MOST_SHEETS]]
+    left_out = [name for name, (_, more) in sheets if more] + book.sheet_names[MOST_SHEETS:]
+    found = [(name, list(_pieces(rows))) for name, (rows, _) in sheets]
+    whole = all(len(parts) <= 1 for _, parts in found)
+    pages = (
+        (name if whole or len(parts) == 1 else f"{name}, {first}–{last}", part) for name, parts in found for first, last, part in parts
+    )
+    numbered = (Told(number, label, (part,), tables=1) for number, (label, part) in enumerate(pages, 1))
+    yield from told("sheet" if whole else "part", numbered, cut=left_out)
+
+
+def _sheet(book: Any, name: str) -> tuple[list[list[str]], bool]:
+    """Rows of a sheet as text, and whether there are more of them than are read."""
+    sheet = book.load_sheet(name, header_row=None, dtypes="string", n_rows=MOST_ROWS)
+    if sheet.width * sheet.height > MOST_CELLS:
+        return [], True
+    columns = [column.to_pylist() for column in sheet.to_arrow().columns]
+    return tidy(list(zip(*columns, strict=True))), sheet.total_height > MOST_ROWS
+
+
+def separated(request: Request) -> Iterator[dict[str, Any]]:
+    """A CSV or TSV file."""
+    import clevercsv
+
+    text = decoded(request.path.read_bytes())
+    csv.field_size_limit(MOST_CHARACTERS)
+    try:
+        dialect = clevercsv.Sniffer().sniff(text[:SNIFFED], delimiters=",;\t|")
+        separator = (dialect.delimiter if dialect else "") or ","
+    except clevercsv.exceptions.NoDetectionResult:
+        separator = "\t" if request.suffix == ".tsv" else ","
+    try:
+        rows = list(islice(csv.reader(io.StringIO(text), delimiter=separator), MOST_ROWS + 1))
+    except csv.Error as error:
+        raise Unreadable(DAMAGED) from error
+    parts = enumerate(_pieces(tidy(rows[:MOST_ROWS])), 1)
+    pages = (Told(number, f"{first}–{last}", (part,), tables=1) for number, (first, last, part) in parts)
+    yield from told("part", pages, cut=[request.path.name] if len(rows) > MOST_ROWS else [])
+
+
+def _pieces(rows: Sequence[Sequence[str]]) -> Iterator[tuple[int, int, Part]]:
+    """(first row, last row, text) of so many rows; the first row names the columns where it can, and is not counted then."""
+    if not rows:
+        return
+    header = header_of(rows) if len(rows) > 1 and len(rows[0]) > 1 else None
+    body = rows[1:] if header else rows
+    for start in range(0, len(body), ROWS):
+        text = "\n".join(lines(body[start : start + ROWS], header))
+        yield start + 1, min(start + ROWS, len(body)), Part(text[:MOST_CHARACTERS], as_is=True)

@@ -1,0 +1,68 @@
+"""A collection's passages and vectors made anew with another embedder, from the texts that were read already.
+
+The new ones are laid aside in the same file and take the place of the old ones in one transaction, so whoever asks meanwhile, or after the
+app was killed in the middle, is answered from the old ones. Knows pages, passages and vectors; does not know owners, files or questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from playground.errors import Sentence
+from playground.jobs import Job
+from playground.rag.chunks import USUAL, Size, chunk
+from playground.rag.embedders import Embedder
+from playground.rag.index import DONE, Document, Index
+from playground.rag.pdf import Page
+
+BATCH = 256  # passages between two looks at whether to stop
+
+
+class Reindexing:
+    """One job's work. `settle` writes down which embedder the collection has, once the new passages are in place."""
+
+    def __init__(
+        self, folder: Path, index: Index, embedder: Callable[[], Embedder], settle: Callable[[], None], size: Size = USUAL
+    ) -> None:
+        self.folder, self.index, self._load, self._settle, self.size = folder, index, embedder, settle, size
+
+    def run(self, job: Job) -> dict[str, Any]:
+        """Gives collection_id, embedder, documents and chunks; the old ones stay where it is stopped."""
+        job.doing = Sentence("Getting the embedder ready, the model that turns text into numbers")
+        embedder = self._load()
+        self.index.unstage()
+        documents = [one for one in self.index.documents() if one.state == DONE]
+        job.total = sum(one.pages for one in documents)
+        for document in documents:
+            job.doing = Sentence("Indexing {name} anew: {n:,} pages", name=document.name, n=document.pages)
+            if not self._one(document, embedder, job):
+                self.index.unstage()
+                return self._result(embedder)
+            job.done += document.pages
+        swapped = self.index.about().get("swapped", 0) + 1
+        about = {"embedder": embedder.id, "fingerprint": embedder.fingerprint, "dimension": embedder.dimension, "swapped": swapped}
+        self.index.swap(about)
+        self._settle()
+        return self._result(embedder)
+
+    def _one(self, document: Document, embedder: Embedder, job: Job) -> bool:
+        """Whether it was done to its end."""
+        pages = (Page(number, label, text) for number, label, text in self.index.pages(document.id))
+        chunks = chunk(pages, embedder.tokenizer, self.size.tokens, self.size.overlap)
+        while some := list(islice(chunks, BATCH)):
+            if job.stopping() or not self.folder.exists():
+                return False
+            self.index.stage(document.id, some, embedder.passages([one.text for one in some]))
+        return not job.stopping()
+
+    def _result(self, embedder: Embedder) -> dict[str, Any]:
+        told = self.index.documents() if self.folder.exists() else []
+        return {
+            "collection_id": self.folder.name,
+            "embedder": embedder.id,
+            "documents": len(told),
+            "chunks": sum(one.chunks for one in told),
+        }

@@ -1,0 +1,129 @@
+"""Models that read a question and a passage together and say how well they fit (cross-encoders); none is loaded unless asked for.
+
+Nogueira and Cho, "Passage Re-ranking with BERT", 2019. Loads on first use, safetensors only, never with code that came along with a model.
+Does not know indexes or who asks.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playground.errors import ModelUnavailable, PlaygroundError, Sentence
+from playground.models import hub, library
+from playground.settings import Settings
+from playground.workspace import read_json
+
+log = logging.getLogger(__name__)
+
+LOCAL = "local:"
+MODULES = ("Transformer", "Pooling", "Dense", "LayerNorm", "Dropout", "LogitScore")
+MOST_TOKENS = 512  # of a question with a passage
+BATCH = 16
+NOT_LISTED = "{name} is not on this playground's list of rerankers. Choose one from the list; only its host can add others."
+NO_RERANKER = "{name} is not a cross-encoder of sentence-transformers that this playground can open. Choose another reranker, or none."
+
+
+@dataclass(frozen=True)
+class Known:
+    """A reranker by name."""
+
+    id: str
+    name: str
+    about: Sentence
+
+
+KNOWN = (
+    Known("cross-encoder/ms-marco-MiniLM-L6-v2", "ms-marco-MiniLM-L6-v2", Sentence("English. From the Hub, 90 MB.")),
+    Known(
+        "cross-encoder/mmarco-mMiniLMv2-L12-H384-v1",
+        "mmarco-mMiniLMv2-L12-H384-v1",
+        Sentence("Fourteen languages, Portuguese among them. From the Hub, 470 MB; slow without a GPU."),
+    ),
+    Known("BAAI/bge-reranker-base", "bge-reranker-base", Sentence("English and Chinese. From the Hub, 1.1 GB; slow without a GPU.")),
+)
+
+
+class Rerankers:
+    """Which rerankers there are, and the one in memory. Safe under threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._loaded: tuple[str, Any] | None = None
+        self._lock = threading.Lock()
+
+    def scores(self, id: str, question: str, texts: Sequence[str]) -> list[float]:
+        """How well each text fits the question, 0 to 1.
+
+        Raises:
+            ModelUnavailable: it cannot be had, with the reason.
+        """
+        known = self.known(id)
+        with self._lock:
+            model = self._open(known)
+            try:
+                found = model.predict([(question, text) for text in texts], batch_size=BATCH, show_progress_bar=False)
+                return [float(score) for score in found]
+            except Exception as error:  # one with several labels, or with a tokenizer that fits another model
+                log.warning("the reranker %r cannot be used", known.id, exc_info=True)
+                raise ModelUnavailable(NO_RERANKER, name=known.id) from error
+
+    def known(self, id: str) -> Known:
+        """The reranker of a name.
+
+        Raises:
+            ModelUnavailable: shared mode, and it is not on the list.
+        """
+        id = id.strip()
+        found = next((one for one in KNOWN if one.id == id), None)
+        if found is None and self.settings.mode == "shared":
+            raise ModelUnavailable(NOT_LISTED, name=id)
+        return found or Known(id, id.removeprefix(LOCAL), Sentence("Your own choice."))
+
+    def _open(self, known: Known) -> Any:
+        if self._loaded is None or self._loaded[0] != known.id:
+            self._loaded = None
+            try:
+                self._loaded = (known.id, _load(known, self._folder(known)))
+            except (PlaygroundError, MemoryError):
+                raise
+            except Exception as error:  # each library raises its own kinds for a damaged folder or an impossible name
+                log.warning("the reranker %r cannot be opened", known.id, exc_info=True)
+                raise ModelUnavailable(NO_RERANKER, name=known.id) from error
+        return self._loaded[1]
+
+    def _folder(self, known: Known) -> Path:
+        if known.id.startswith(LOCAL):
+            return Path(known.id.removeprefix(LOCAL)).expanduser()
+        brought = hub.brought(known.id)
+        if brought is None:
+            raise ModelUnavailable(NO_RERANKER, name=known.id)
+        return brought
+
+
+def _load(known: Known, folder: Path) -> Any:
+    modules = read_json(folder / "modules.json", [])
+    kinds = [str(module.get("type", "")) if isinstance(module, dict) else "" for module in modules] if isinstance(modules, list) else [""]
+    # the library imports whatever class such a file names
+    if any(not kind.startswith("sentence_transformers.") or kind.rsplit(".", 1)[-1] not in MODULES for kind in kinds):
+        raise ModelUnavailable(NO_RERANKER, name=known.id)
+    if not list(folder.glob("*.safetensors")):
+        raise ModelUnavailable(NO_RERANKER, name=known.id)
+    library.import_embedders()
+    from sentence_transformers import CrossEncoder
+    from torch import nn
+
+    with library.LOADING:
+        model = CrossEncoder(
+            str(folder),
+            trust_remote_code=False,
+            local_files_only=True,
+            max_length=MOST_TOKENS,
+            activation_fn=nn.Sigmoid(),  # and not whatever a file names
+            model_kwargs={"use_safetensors": True},
+        )
+    return model.float().eval()

@@ -1,0 +1,157 @@
+"""The process that tries a run, three real steps on the longest rows: `python -m playground.training.ahead.rehearsal FOLDER [SECONDS]`.
+
+FOLDER is like a run's (`record`), with a sample of its rows that holds the longest. What was seen is written into its rehearsal.json:
+    {memory_mb, step_seconds, tokens_per_second, start_seconds, answer_seconds, check_seconds, check_tokens, save_seconds}
+or {error} where it broke off. It ends itself after SECONDS, so that an app that died leaves nothing behind. Does not know the app.
+"""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import sys
+import time
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from playground.errors import PlaygroundError, Sentence, pack
+from playground.training import examples
+from playground.training.ahead.estimate import STEPS  # the first is slower than all others, so the time is that of the later ones
+from playground.training.examples import Encoded
+from playground.training.memory import is_memory
+from playground.training.progress import Status
+from playground.training.worker import Training
+from playground.workspace import write_json
+
+CHECK_ROWS = 16
+RESULT = "rehearsal.json"
+NO_MEMORY = "The machine ran out of memory while it tried the longest rows."
+UNEXPECTED = "The rehearsal ended unexpectedly (reference {reference})."
+
+
+def main(folder: Path, seconds: int = 0) -> int:
+    """Try the run in `folder`; what was seen, or what went wrong, is in its rehearsal.json."""
+    if seconds and hasattr(signal, "alarm"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(seconds)
+    try:
+        found = Rehearsal(folder).seen()
+    except PlaygroundError as error:
+        found = {"error": pack(error.sentence)}
+    except BaseException as error:
+        traceback.print_exc()
+        sentence = Sentence(NO_MEMORY) if is_memory(error) else Sentence(UNEXPECTED, reference=secrets.token_hex(3))
+        found = {"error": pack(sentence), "memory_ran_out": is_memory(error)}
+    write_json(folder / RESULT, found)
+    return 0
+
+
+class Rehearsal(Training):
+    """A training of three steps that leaves nothing behind but its figures."""
+
+    def __init__(self, folder: Path) -> None:
+        self._began = time.perf_counter()
+        super().__init__(folder, Status(folder))
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self.planned = self.settings
+        self.settings = replace(
+            self.settings, max_steps=STEPS, eval_steps=None, save_steps=None, early_stopping_patience=None, load_best_model_at_end=False,
+            logging_steps=1, train_sampling_strategy="sequential", report_to="none",
+        )  # fmt: skip
+        self._checked: Encoded | None = None
+
+    def seen(self) -> dict[str, Any]:
+        """The figures, in MB of 1024² bytes and seconds."""
+        self.status.doing(Sentence("Loading the model."))
+        model, tokenizer = self._load()
+        self.status.doing(Sentence("Reading the examples."))
+        trainer, follow = self._trainer(model, tokenizer)
+        clock = _clock()
+        trainer.add_callback(clock)
+        start_seconds = time.perf_counter() - self._began
+        self.status.write(doing=None)
+        self._learn(trainer, follow)
+        later = sorted(clock.steps[1:])
+        step = sum(later) / len(later) if later else sum(clock.steps)
+        tokens = follow.facts()["tokens"] / max(1, trainer.state.global_step)
+        found: dict[str, Any] = {
+            "start_seconds": round(start_seconds, 2),
+            "step_seconds": round(step, 4),
+            "tokens_per_second": round(tokens / step, 1) if step else 0.0,
+        }
+        found |= self._rest(trainer, tokenizer)
+        return found | _peak()
+
+    def _examples(self, tokenizer: Any) -> tuple[Encoded, Encoded | None]:
+        """The longest rows, longest first, and none to check on along the way."""
+        train, _ = super()._examples(tokenizer)
+        settings = self.settings
+        needed = STEPS * settings.per_device_train_batch_size * settings.gradient_accumulation_steps
+        order = sorted(range(len(train)), key=train.length.__getitem__, reverse=True)[:needed]
+        if self.planned.eval_steps:
+            self._checked = examples.read(self.folder / "data" / "validation.jsonl", tokenizer, settings.max_length, CHECK_ROWS)
+        ids, labels, length = ([column[place] for place in order] for column in train.columns.values())
+        return Encoded(ids, labels, length, read=len(order)), None
+
+    def _rest(self, trainer: Any, tokenizer: Any) -> dict[str, Any]:
+        """What else takes time in a run: a look at validation rows, answers to the sample prompts, a checkpoint."""
+        from datasets import Dataset
+
+        found: dict[str, Any] = {}
+        if self._checked is not None and len(self._checked):
+            began = time.perf_counter()
+            trainer.evaluate(Dataset.from_dict(self._checked.by_length))
+            found |= {"check_seconds": round(time.perf_counter() - began, 3), "check_tokens": sum(self._checked.length)}
+        if self.planned.eval_steps:
+            samples = self._samples(tokenizer)
+            began = time.perf_counter()
+            samples.answer(trainer.model, 0)
+            found["answer_seconds"] = round(time.perf_counter() - began, 3)
+        if self.planned.save_steps:
+            began = time.perf_counter()
+            trainer._save_checkpoint(trainer.model, None)
+            found["save_seconds"] = round(time.perf_counter() - began, 3)
+        return found
+
+
+def _clock() -> Any:
+    from transformers import TrainerCallback
+
+    class Clock(TrainerCallback):
+        """Seconds of each step."""
+
+        def __init__(self) -> None:
+            self.steps: list[float] = []
+            self._since = 0.0
+
+        def on_step_begin(self, *args: Any, **more: Any) -> None:
+            self._since = time.perf_counter()
+
+        def on_step_end(self, *args: Any, **more: Any) -> None:
+            self.steps.append(time.perf_counter() - self._since)
+
+    return Clock()
+
+
+def _peak() -> dict[str, int]:
+    """The highest memory of this process, and of its GPU where there is one."""
+    import torch
+
+    if torch.cuda.is_available():
+        free, whole = torch.cuda.mem_get_info()
+        held = torch.cuda.memory_reserved()
+        others = max(0, whole - free - held)  # the context of this process, and whoever else is on the card
+        return {"memory_mb": int((torch.cuda.max_memory_reserved() + others) // 1024**2)}
+    try:
+        line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+        return {"memory_mb": int(line.split()[1]) // 1024}
+    except (OSError, StopIteration):
+        import psutil
+
+        return {"memory_mb": int(psutil.Process().memory_info().rss // 1024**2)}
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]).resolve(), int(sys.argv[2]) if len(sys.argv) > 2 else 0))

@@ -1,0 +1,1 @@
+"""Adapters that were trained elsewhere: taken out of what was sent, checked, and made a finished run."""

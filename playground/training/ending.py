@@ -1,0 +1,50 @@
+"""How a run ends that does not end by itself, in a sentence: by an error in its process, or with the process.
+
+Does not write it down, and knows no folder.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from playground.errors import PlaygroundError, Sentence, StorageFull, is_full
+from playground.training import ranks
+from playground.training.memory import is_memory
+
+UNEXPECTED = (
+    "Training stopped unexpectedly (reference {reference}). The end of its log is below; the whole log is worker.log in the run's folder."
+)
+PAUSED = "The disk is full, so the run is paused after step {step}. Free some space, then press Resume."
+NO_MEMORY = (
+    "The machine ran out of memory at step {step}. Choose a smaller batch size or max_length, switch gradient_checkpointing on, "
+    "or choose a smaller model, then train again."
+)
+LOST = (
+    "One of the processes that train together was ended from outside after step {step}, most often because the machine ran out of memory. "
+    "Choose a smaller batch size or a smaller model, then train again."
+)
+
+
+def by_error(error: BaseException, step: int) -> tuple[str, Sentence]:
+    """(state, reason), for the process that the error ends."""
+    if isinstance(error, StorageFull) or (not isinstance(error, PlaygroundError) and is_full(error)):  # the latter somewhere in a library
+        return "stopped", Sentence(PAUSED, step=step)
+    if isinstance(error, PlaygroundError):
+        return "failed", error.sentence
+    if is_memory(error):
+        return "failed", Sentence(NO_MEMORY, step=step)
+    if ranks.lost(error):
+        return "failed", Sentence(LOST, step=step)
+    return "failed", Sentence(UNEXPECTED, reference=secrets.token_hex(3))
+
+
+def by_exit(code: int | None, step: int) -> Sentence:
+    """For the one who finds a process gone that has said nothing."""
+    if code is None or code == -9:
+        return Sentence(
+            "Training was ended from outside after step {step}, most often because the machine ran out of memory. "
+            "Choose a smaller batch size or a smaller model, then train again.", step=step,
+        )  # fmt: skip
+    return Sentence(
+        "Training stopped unexpectedly after step {step} (exit code {code}). The end of its log is below.", step=step, code=code
+    )

@@ -1,0 +1,205 @@
+"""What a curve says, in sentences that also tell what to do: pure functions of a run's points.
+
+Losses of single steps swing a lot, because each step sees other rows; so a change counts only where it is large beside that swing, and
+where it is not, that is what is said. Knows neither runs nor languages.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean, median
+from typing import Any
+
+from playground.ui.charts import best, series
+from playground.ui.formatting import Say
+
+FEWEST = 12  # losses from which on a trend can be told from chance
+RECENT, RECENT_SHORT, ENOUGH = 0.4, 0.6, 40  # share of the curve whose slope is asked for; more of a short one, until it has so many
+FLAT = 0.02  # share of the loss under which a change counts as none
+LITTLE = 0.1  # share of the loss that it may at most still fall by, where it is called level
+RISEN = 0.02  # the same for checks on unseen rows, where chance plays less: they are always the same rows
+CLEARLY = 0.05  # a single check that is so much worse needs no second one
+SURE = 2.5  # standard errors that a slope has to be away from level
+RISE, RISE_ERRORS = 0.25, 8.0  # a loss that rises: share of its lowest, and standard errors
+ABOVE_ERRORS = 4.0  # the same for one above its start
+JUMP, JUMP_SPREADS, PULL = 0.5, 6.0, 4.0  # a jump: share of the usual loss, spreads above it, and times the usual gradient
+JUMPS, JUMPS_SHARE = 3, 0.03  # how many make a pattern
+SMALLER = 3  # a learning rate that is too high is divided by this
+
+
+@dataclass(frozen=True)
+class Slope:
+    """How much a line falls over the part looked at, and how sure that is."""
+
+    fall: float
+    error: float
+    level: float
+
+    @property
+    def falling(self) -> bool:
+        return self.fall > FLAT * self.level and self.fall > SURE * self.error
+
+    @property
+    def flat(self) -> bool:
+        """Level as far as one can see, and not merely too uneven to see anything."""
+        return self.fall + SURE * self.error < LITTLE * self.level
+
+
+def explain(metrics: Sequence[dict[str, Any]], say: Say, *, finished: bool = False, keeps_best: bool = True) -> str:
+    """What the curve says so far, and what to do about it.
+
+    Args:
+        keeps_best: whether the run keeps what did best on unseen rows (`load_best_model_at_end`).
+    """
+    losses = [value for _, value in series(metrics, "loss") if math.isfinite(value)]
+    if len(losses) < 3:
+        return say("told.first")
+    now = fmean(losses[-_width(losses) :])
+    trouble = _too_high(metrics, losses, say) or _diverging(metrics, losses, say)
+    learnt_by_heart = overfitting(metrics)
+    if trouble is None and learnt_by_heart:
+        kept, since, lowest, last = learnt_by_heart
+        what = "told.rising_kept" if keeps_best else "told.rising_lost"
+        trouble = say("told.rising", step=since, last=last, best=lowest) + " " + say(what, step=kept)
+    if trouble is None and jumps(metrics):
+        trouble = say("told.jumps", better=gentler(metrics), rate=_rate(metrics))
+    if finished:
+        final = say("told.final", first=losses[0], last=now)
+        if trouble:
+            return f"{final} {trouble}"
+        slope = _trend(metrics, losses)
+        seen = "falling" if slope and slope.falling else "level" if slope and slope.flat else "look"
+        checked = _checked(metrics)
+        if seen == "falling" and checked and not checked.falling:  # it still learns, but nothing that helps with other rows
+            seen = "unseen"
+        return final + " " + say(f"told.final_{seen}")
+    if trouble:
+        return trouble
+    slope = _trend(metrics, losses)
+    if slope is None:
+        return say("told.first")
+    if slope.falling:
+        return say("told.falling", first=losses[0], last=now)
+    return say("told.flat", last=now) if slope.flat else say("told.unclear", last=now)
+
+
+def overfitting(metrics: Sequence[dict[str, Any]]) -> tuple[int, int, float, float] | None:
+    """(step of the best check, step since which it is worse, best loss, last loss) where unseen rows are answered worse than before."""
+    checks = [(step, value) for step, value in series(metrics, "eval_loss") if step and math.isfinite(value)]
+    lowest = best(metrics)
+    if lowest is None or len(checks) < 3:
+        return None
+    after = [(step, value) for step, value in checks if step > lowest[0]]
+    worse = [value > lowest[1] * (1 + RISEN) for _, value in after]
+    if not after or not worse[-1]:
+        return None
+    clear = after[-1][1] > lowest[1] * (1 + CLEARLY) or (len(worse) > 1 and worse[-2])
+    return (lowest[0], after[0][0], lowest[1], after[-1][1]) if clear else None
+
+
+def above_start(losses: Sequence[float]) -> bool:
+    """Whether it stands above where it began, though the gentle first steps are over."""
+    if len(losses) < FEWEST:
+        return False
+    first, width = 5, max(5, len(losses) // 5)
+    start, now = fmean(losses[:first]), fmean(losses[-width:])
+    return now > start * (1 + CLEARLY) + ABOVE_ERRORS * swing(losses) * math.sqrt(1 / first + 1 / width)
+
+
+def risen_since(points: Sequence[tuple[int, float]]) -> int | None:
+    """The step since which the loss rises, where it clearly does; None where it does not."""
+    losses = [value for _, value in points]
+    width = _width(losses)
+    if len(losses) < max(FEWEST, 2 * width):
+        return None
+    usual = [median(losses[end - width : end]) for end in range(width, len(losses) + 1)]  # of medians, since single jumps are no rise
+    at = min(range(len(usual)), key=usual.__getitem__)
+    low, now = usual[at], usual[-1]
+    margin = max(RISE * low, 0.1 * (fmean(losses[:3]) - low), RISE_ERRORS * swing(losses) / math.sqrt(width))
+    return points[at + width - 1][0] if now - low > margin else None
+
+
+def jumps(metrics: Sequence[dict[str, Any]]) -> bool:
+    """Whether single steps throw it back again and again, with gradients far above the usual."""
+    points = [(m["loss"], m["grad_norm"]) for m in metrics if m.get("loss") is not None and m.get("grad_norm") is not None]
+    points = [(loss, pull) for loss, pull in points if math.isfinite(loss) and math.isfinite(pull)]
+    if len(points) < 2 * FEWEST:
+        return False
+    spread, usual_pull = swing([loss for loss, _ in points]), median(pull for _, pull in points)
+    thrown = [
+        place
+        for place, (loss, pull) in enumerate(points)
+        if place >= 5
+        and loss > (usual := median(one for one, _ in points[max(0, place - 9) : place + 10])) + max(JUMP_SPREADS * spread, JUMP * usual)
+        and pull > PULL * usual_pull
+    ]
+    return len(thrown) >= max(JUMPS, JUMPS_SHARE * len(points)) and thrown[-1] >= len(points) // 2
+
+
+def swing(values: Sequence[float]) -> float:
+    """By how much values go up and down by chance: from step to step, so that a slope does not count (a normal's median |difference|)."""
+    if len(values) < 2:
+        return 0.0
+    later = values[len(values) // 2 :] if len(values) >= 2 * FEWEST else values
+    return median(abs(b - a) for a, b in pairwise(later)) / 0.954
+
+
+def gentler(metrics: Sequence[dict[str, Any]]) -> float:
+    """A learning rate to try instead: a third of the highest one, in one digit."""
+    return float(f"{_rate(metrics) / SMALLER:.1g}")
+
+
+def _rate(metrics: Sequence[dict[str, Any]]) -> float:
+    return float(max((value for _, value in series(metrics, "learning_rate")), default=0.0))
+
+
+def _too_high(metrics: Sequence[dict[str, Any]], losses: Sequence[float], say: Say) -> str | None:
+    if not above_start(losses):
+        return None
+    start, now = fmean(losses[:5]), fmean(losses[-_width(losses) :])
+    return say("told.too_high", first=start, last=now, better=gentler(metrics), rate=_rate(metrics))
+
+
+def _diverging(metrics: Sequence[dict[str, Any]], losses: Sequence[float], say: Say) -> str | None:
+    points = [(step, value) for step, value in series(metrics, "loss") if math.isfinite(value)]
+    since = risen_since(points)
+    if since is None:
+        return None
+    return say("told.diverging", step=since, last=fmean(losses[-_width(losses) :]), better=gentler(metrics), rate=_rate(metrics))
+
+
+def _width(losses: Sequence[float]) -> int:
+    """How many of the last losses stand for "now"."""
+    return max(1, min(5, len(losses) // 3), len(losses) // 10)
+
+
+def _trend(metrics: Sequence[dict[str, Any]], losses: Sequence[float]) -> Slope | None:
+    """The slope of the last part by least squares; where it is too uneven to tell, that of the checks decides."""
+    if len(losses) < FEWEST:  # then only a clear fall is told
+        short = slope(losses) if len(losses) > FEWEST // 3 else None
+        return short if short and short.falling else None
+    shares = round(len(losses) * RECENT), min(ENOUGH, round(len(losses) * RECENT_SHORT))
+    found = slope(losses[-max(FEWEST, *shares) :])
+    if found.falling or found.flat:
+        return found
+    checked = _checked(metrics)
+    return checked if checked and (checked.falling or checked.flat) else found
+
+
+def _checked(metrics: Sequence[dict[str, Any]]) -> Slope | None:
+    """How the last checks on unseen rows went; chance plays no part there, since those are always the same rows."""
+    checks = [value for step, value in series(metrics, "eval_loss") if step and math.isfinite(value)][-4:]
+    return Slope(checks[0] - checks[-1], 0.0, max(checks)) if len(checks) >= 3 else None
+
+
+def slope(values: Sequence[float]) -> Slope:
+    """Least squares through values at even distances, with the standard error of what it falls by."""
+    count, middle, level = len(values), (len(values) - 1) / 2, fmean(values)
+    across = sum((place - middle) ** 2 for place in range(count))
+    tilt = sum((place - middle) * value for place, value in enumerate(values)) / across
+    rest = sum((value - level - tilt * (place - middle)) ** 2 for place, value in enumerate(values))
+    error = math.sqrt(rest / max(1, count - 2) / across)
+    return Slope(-tilt * (count - 1), error * (count - 1), abs(level))

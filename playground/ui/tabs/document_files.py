@@ -1,0 +1,117 @@
+"""What the Documents tab lets one do with files and collections beside adding them: a password, other names, another embedder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from playground.errors import InputError
+from playground.rag.embedders import KNOWN, STARTER
+from playground.ui.errors import Visitor
+from playground.ui.page import Page
+
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+
+
+@dataclass(frozen=True)
+class Unlock:
+    """Where a password is given for a document that failed for want of it."""
+
+    box: gr.Column
+    which: gr.Dropdown
+    word: gr.Textbox
+    button: gr.Button
+
+    @property
+    def shown(self) -> list[Any]:
+        """What `locked` updates."""
+        return [self.box, self.which]
+
+
+def unlock(page: Page) -> Unlock:
+    label = page.label
+    with gr.Column(visible=False, elem_id="unlock") as box:
+        which = gr.Dropdown(label=label("files.locked"), elem_id="unlock-which")
+        word = gr.Textbox(
+            label=label("files.password"), info=label("files.password_info"), type="password", max_lines=1, elem_id="document-password"
+        )
+        button = gr.Button(label("files.unlock"), size="sm", elem_id="unlock-button")
+    return Unlock(box, which, word, button)
+
+
+def locked(documents: Sequence[dict[str, Any]]) -> list[Any]:
+    """The field appears when a document failed for its password."""
+    names = [one["name"] for one in documents if one["needs_password"]]
+    return [gr.update(visible=bool(names)), gr.update(choices=names, value=names[0] if names else None)]
+
+
+@dataclass(frozen=True)
+class Manage:
+    """What can be done with one document, and with the collection shown."""
+
+    new_name: gr.Textbox
+    rename_document: gr.Button
+    remove: gr.Button
+    collection_name: gr.Textbox
+    rename_collection: gr.Button
+    delete: gr.Button
+    embedder: gr.Dropdown
+    reindex: gr.Button
+
+
+def manage(page: Page, own_embedders: bool) -> Manage:
+    label = page.label
+    new_name = gr.Textbox(label=label("files.new_name"), max_lines=1, elem_id="new-document-name")
+    with gr.Row():
+        rename_document = gr.Button(label("files.rename"), size="sm")
+        remove = gr.Button(label("documents.remove"), size="sm")
+    embedder = gr.Dropdown(
+        [(one.name, one.id) for one in KNOWN],
+        value=STARTER,
+        label=label("files.embedder"),
+        info=label("files.embedder_info"),
+        allow_custom_value=own_embedders,
+        elem_id="reindex-embedder",
+    )
+    reindex = gr.Button(label("files.reindex"), size="sm")
+    collection_name = gr.Textbox(label=label("files.collection_name"), max_lines=1, elem_id="new-collection-name")
+    with gr.Row():
+        rename_collection = gr.Button(label("files.rename_collection"), size="sm")
+        delete = gr.Button(label("documents.delete"), size="sm")
+    return Manage(new_name, rename_document, remove, collection_name, rename_collection, delete, embedder, reindex)
+
+
+def wire(page: Page, unlocking: Unlock, managing: Manage, collection: gr.State, document: gr.Dropdown, refresh: dict[str, Any]) -> None:
+    """Connect the buttons; `refresh` shows the tab anew afterwards."""
+    collections, on = page.services.collections, page.handler
+
+    def with_password(visitor: Visitor, chosen: str, name: str | None, word: str) -> str:
+        """Read a locked document again; the field is emptied, and the password goes nowhere else."""
+        if not name or not word:
+            raise InputError("There is no password yet. Write it, then open the document.")
+        collections.add(visitor.owner, [], chosen, passwords={name: word})
+        return ""
+
+    def rename_document(visitor: Visitor, chosen: str, name: str | None, new: str) -> str:
+        if not name:
+            raise InputError("No document is chosen. Choose one from the list first.")
+        collections.rename_document(visitor.owner, chosen, name, new)
+        return ""
+
+    def rename_collection(visitor: Visitor, chosen: str, new: str) -> tuple[str, str]:
+        return collections.rename(visitor.owner, chosen, new)["collection"], ""
+
+    def reindex(visitor: Visitor, chosen: str, embedder: str) -> None:
+        collections.reindex(visitor.owner, chosen, embedder or STARTER)
+
+    u, m = unlocking, managing
+    opened = {"fn": on(with_password), "inputs": [page.owner, collection, u.which, u.word], "outputs": [u.word]}
+    for event in (u.button.click, u.word.submit):
+        event(**opened, **QUIET).then(**refresh)
+    m.rename_document.click(on(rename_document), [page.owner, collection, document, m.new_name], m.new_name, **QUIET).then(**refresh)
+    names = [collection, m.collection_name]
+    m.rename_collection.click(on(rename_collection), [page.owner, collection, m.collection_name], names, **QUIET).then(**refresh)
+    m.reindex.click(on(reindex), [page.owner, collection, m.embedder], None, **QUIET).then(**refresh)

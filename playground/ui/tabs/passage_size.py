@@ -1,0 +1,66 @@
+"""How large the passages of a new collection are, tried on a file before anything is indexed. A part of the Documents tab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from playground.errors import InputError
+from playground.rag.chunks import MOST_OVERLAP, SIZES, TOKENS, Size
+from playground.rag.embedders import STARTER
+from playground.rag.pdf import SUFFIXES
+from playground.rag.preview import preview
+from playground.ui import passage_size as shown
+from playground.ui.errors import Visitor
+from playground.ui.page import Page
+
+
+@dataclass(frozen=True)
+class PassageSize:
+    """The sliders, whose values go with the files of a new collection."""
+
+    tokens: gr.Slider
+    overlap: gr.Slider
+
+
+def build(page: Page, embedder: gr.Dropdown) -> PassageSize:
+    services, label, on = page.services, page.label, page.handler
+    least, most = SIZES
+    with gr.Accordion(label("passages.title"), open=False, elem_id="passage-size"):
+        tokens = gr.Slider(
+            least, most, TOKENS, step=4, label=label("passages.size"), info=label("passages.size_info"), elem_id="passage-tokens"
+        )
+        overlap = gr.Slider(
+            0,
+            int(most * MOST_OVERLAP),
+            0,
+            step=4,
+            label=label("passages.overlap"),
+            info=label("passages.overlap_info"),
+            elem_id="passage-overlap",
+        )
+        file = gr.File(label=label("passages.try"), file_types=list(SUFFIXES), height=90, elem_id="passage-file")
+        told = gr.HTML(elem_id="passage-preview")
+
+    def look(visitor: Visitor, path: str | None, size: float, shared: float, embedder_id: str) -> str:
+        """The passages of the file's first pages at this size."""
+        if not path:
+            return ""
+        wanted = Path(path)
+        if wanted.stat().st_size > services.settings.limits.upload_bytes:
+            raise InputError("This file is too large to be tried here. Choose a smaller one.")
+        tokenizer = services.collections.embedders.load(embedder_id or STARTER).tokenizer
+        return shown.drawn(
+            preview(wanted, wanted.name, tokenizer, Size.read(size, min(shared, size * MOST_OVERLAP // 1))), page.say_in(visitor.language)
+        )
+
+    trying: dict[str, Any] = {
+        "fn": on(look), "inputs": [page.owner, file, tokens, overlap, embedder], "outputs": told,
+        "api_visibility": "private", "show_progress": "minimal", "concurrency_limit": 4, "trigger_mode": "always_last",
+    }  # fmt: skip
+    # not `release`, which comes of a pointer alone and never of the arrow keys
+    gr.on([file.upload, file.clear, tokens.input, overlap.input, embedder.input], **trying)
+    return PassageSize(tokens, overlap)

@@ -1,0 +1,192 @@
+"""The Train tab in a real browser: runs go on where they were stopped, go further, wait their turn, are compared, answer own questions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from gradio_client import Client
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Server, wait_for
+
+RUN_SECONDS = 240
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Client:
+    return server.client()
+
+
+@pytest.fixture(scope="module")
+def dataset(client: Client) -> str:
+    sample = client.predict(api_name="/list_samples")[0]["name"]
+    return client.predict(api_name="/import_dataset", file=None, sample=sample)["dataset_id"]
+
+
+def train(client: Client, dataset: str, **settings: Any) -> str:
+    return client.predict(api_name="/start_run", dataset_id=dataset, settings=settings)["run_id"]
+
+
+def get(client: Client, run_id: str) -> dict[str, Any]:
+    return client.predict(api_name="/get_run", run_id=run_id)
+
+
+def wait_until(client: Client, run_id: str, state: str) -> None:
+    wait_for(lambda: get(client, run_id)["state"] == state, RUN_SECONDS, f"the run is {state}")
+
+
+def steps(client: Client, run_id: str) -> list[int]:
+    return [point["step"] for point in client.predict(api_name="/get_metrics", run_id=run_id, since_step=0) if point["loss"] is not None]
+
+
+def open_train(open_page: Open, server: Server, **options: Any) -> Page:
+    """The newest run is the one that is shown."""
+    page = open_page(server.url, **options)
+    page.get_by_role("tab").nth(1).click()
+    expect(page.locator("#run-told")).to_be_visible(timeout=30_000)
+    return page
+
+
+@pytest.mark.timeout(600)
+def test_stop_resume_and_train_further_make_one_curve(server: Server, client: Client, dataset: str, open_page: Open) -> None:
+    run = train(client, dataset, max_steps=20, eval_steps=4, save_steps=4)
+    page = open_train(open_page, server)
+    told = page.locator("#run-told")
+    wait_for(lambda: get(client, run)["step"] >= 3, RUN_SECONDS, "three steps")
+    expect(page.locator("#stop-button")).to_contain_text("keep")
+    expect(page.locator("#cancel-button")).to_contain_text("throw away")
+    page.locator("#stop-button").click()
+    expect(told).to_contain_text("Stopped after step", timeout=RUN_SECONDS * 1000)
+    stopped = get(client, run)
+    assert stopped["step"] < 20
+    expect(told).to_contain_text(f"Everything up to step {stopped['can_resume']} is saved")
+    resume = page.locator("#resume-button")
+    expect(resume).to_have_text(f"Resume from step {stopped['can_resume']}")
+    expect(page.locator("#onward-more")).to_be_hidden()
+    resume.click()
+    expect(told).to_contain_text(re.compile("Waiting|Getting ready|Learning"), timeout=20_000)
+    expect(told).to_contain_text("Finished in", timeout=RUN_SECONDS * 1000)
+    assert steps(client, run) == list(range(1, 21)), "the curve has no gap and no step twice"
+    expect(page.locator("#run-figures")).to_contain_text("20 of 20")
+
+    expect(resume).to_have_text("Train further")
+    more = page.locator("#onward-more textarea, #onward-more input").first
+    expect(more).to_have_attribute("placeholder", "4")
+    more.fill("many")
+    resume.click()
+    expect(page.get_by_test_id("toast-body").last).to_contain_text("for example 20", timeout=10_000)
+    more.fill("6")
+    resume.click()
+    expect(page.locator("#run-figures")).to_contain_text("of 26", timeout=20_000)
+    expect(told).to_contain_text("Finished in", timeout=RUN_SECONDS * 1000)
+    assert steps(client, run) == list(range(1, 27))
+    assert get(client, run)["state"] == "done"
+    expect(more).to_have_value("")
+    expect(page.locator("#run-chart polyline.train")).to_have_count(1)
+    expect(page.locator("#run-chart .marked")).to_contain_text("best on unseen rows")
+
+
+@pytest.mark.timeout(600)
+def test_waiting_runs_change_places(server: Server, client: Client, dataset: str, open_page: Open) -> None:
+    busy = train(client, dataset, max_steps=200, eval_steps=0)
+    first, second = train(client, dataset, max_steps=6), train(client, dataset, max_steps=7)
+    page = open_train(open_page, server)
+    told = page.locator("#run-told")
+    expect(told).to_contain_text("Place 2")
+    expect(page.locator("#later-button")).to_be_disabled()
+    page.locator("#earlier-button").click()
+    expect(told).to_contain_text("Place 1", timeout=10_000)
+    expect(page.locator("#earlier-button")).to_be_disabled()
+    assert [get(client, run)["place_in_line"] for run in (first, second)] == [2, 1]
+    page.locator("#later-button").click()
+    expect(told).to_contain_text("Place 2", timeout=10_000)
+    assert client.predict(api_name="/move_run", run_id=second, place=1)["place_in_line"] == 1
+    expect(told).to_contain_text("Place 1", timeout=10_000)
+    page.locator("#cancel-button").click()
+    expect(told).to_contain_text("Stopped before the first step", timeout=10_000)
+    expect(page.locator("#earlier-button")).to_be_hidden()
+    for run in (first, busy):
+        client.predict(api_name="/cancel_run", run_id=run)
+    for run in (first, second, busy):
+        client.predict(api_name="/delete_run", run_id=run)
+
+
+@pytest.mark.timeout(600)
+def test_two_runs_in_one_chart(server: Server, client: Client, dataset: str, open_page: Open) -> None:
+    runs = [train(client, dataset, max_steps=6, eval_steps=2, learning_rate=rate) for rate in (0.001, 0.004)]
+    for run in runs:
+        wait_until(client, run, "done")
+    page = open_train(open_page, server)
+    page.get_by_text("Compare runs in one chart").click()
+    field = page.locator("#overlay-pick input")
+    names = [get(client, run)["name"] for run in runs]
+    for name in names:
+        expect(field).to_be_visible()
+        field.click()
+        page.get_by_role("option").filter(has_text=f"{name} ·").click()
+        if name == names[0]:
+            expect(page.locator("#overlay-chart")).to_contain_text("Pick one more run", timeout=10_000)
+    expect(page.locator("#overlay-chart polyline")).to_have_count(4, timeout=10_000)
+    expect(page.locator("#overlay-chart .legend path")).to_have_count(2)
+    page.keyboard.press("Escape")
+    table = page.locator("#overlay-table")
+    expect(table).to_contain_text("learning_rate")
+    expect(table).to_contain_text("0.004")
+    expect(table).to_contain_text("Best validation loss")
+    expect(table).not_to_contain_text("lora_r")
+    for name in names:
+        expect(page.locator("#overlay-chart .legend")).to_contain_text(name.split(" ")[-1])
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 2
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.soak
+def test_own_questions_are_answered_along_the_way(server: Server, client: Client, dataset: str, open_page: Open) -> None:
+    train(client, dataset, max_steps=1)
+    page = open_train(open_page, server)
+    page.get_by_text("All settings").click()
+    page.wait_for_timeout(1500)  # fields are mounted at first sight
+    for name, value in (("max_steps", "6"), ("eval_steps", "2"), ("sample_prompts", "What time do you open?\n\nIs <b>the sea</b> cold?")):
+        field = page.locator(f"#setting-{name}").locator("input, textarea").first
+        field.fill(value)
+        field.press("Tab")
+        expect(field).to_have_value(value)
+    page.locator("#train-button").click()
+    watch = page.locator("#watched")
+    expect(watch).to_contain_text("Your own questions", timeout=RUN_SECONDS * 1000)
+    expect(page.locator("#run-told")).to_contain_text("Finished in", timeout=RUN_SECONDS * 1000)
+    expect(watch).to_contain_text("After step 6", timeout=20_000)
+    assert watch.locator("dt").all_inner_texts() == ["What time do you open?", "Is <b>the sea</b> cold?"]
+    expect(watch).not_to_contain_text("Right answer")
+    slider = page.locator("#watch-slider input[type=number]")
+    expect(slider).to_be_visible()
+    slider.fill("0")
+    slider.press("Tab")
+    expect(watch).to_contain_text("Before learning", timeout=10_000)
+    for view in ("Speed", "Gradient", "Memory"):
+        page.locator("#chart-view").get_by_text(view).click()
+        expect(page.locator(f"#run-chart polyline.{view.lower()}")).to_have_count(1, timeout=10_000)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"viewport": {"width": 390, "height": 844}}, {"color_scheme": "dark"}, {"locale": "pt-BR"}],
+    ids=["phone", "dark", "portuguese"],
+)
+def test_the_tab_fits_and_is_in_the_visitors_words(server: Server, client: Client, dataset: str, open_page: Open, options: dict) -> None:
+    if not any(run["state"] == "done" for run in client.predict(api_name="/list_runs")[:1]):
+        wait_until(client, train(client, dataset, max_steps=4, eval_steps=2), "done")
+    page = open_train(open_page, server, **options)
+    words = (
+        ("Treinar mais", "Quanto mais?", "taxa de aprendizado")
+        if "locale" in options
+        else ("Train further", "How much more?", "learning rate")
+    )
+    expect(page.locator("#resume-button")).to_have_text(words[0])
+    expect(page.locator("#onward-more")).to_contain_text(words[1])
+    expect(page.locator("#run-rate")).to_contain_text(words[2])
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 2

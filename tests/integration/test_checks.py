@@ -1,0 +1,134 @@
+"""A list of questions with expected answers is asked of real documents in a job; what it says is what asking alone says."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from playground.errors import InputError, NotFound, PromptError, SettingsError, WrongState
+from playground.jobs import Job, follow
+from playground.many.checks import Checks
+from playground.many.expected import ExpectedList, given
+from playground.services import Services
+from playground.settings import PROJECT, Settings
+from tests.browser.conftest import wait_for
+
+HANDBOOK = PROJECT / "assets" / "samples" / "harbour_cafe_handbook.pdf"
+KEY = "Who keeps the spare key to the blue door?"
+
+
+@pytest.fixture(scope="module")
+def checks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checks]:
+    services = Services.make(Settings(home=tmp_path_factory.mktemp("checks")))
+    *_, job = services.index_documents("me", [(HANDBOOK, HANDBOOK.name)], "Handbook")
+    assert job.state == "done"
+    yield Checks(services)
+    services.close()
+
+
+def sample(checks: Checks) -> ExpectedList:
+    return given(checks.services.sample_questions("me", "Handbook"))
+
+
+def over(job: Job) -> Any:
+    *_, last = follow(job)
+    assert (last.state, last.error) == ("done", None)
+    return last.result
+
+
+def test_each_row_is_what_asking_alone_says(checks: Checks) -> None:
+    asked = sample(checks)
+    result = over(checks.start("me", "Handbook", asked, {"mode": "keyword"}))
+    assert [row["question"] for row in result["rows"]] == [one.question for one in asked.listed]
+    assert len(result["rows"]) == 42 and sum(not row["answerable"] for row in result["rows"]) == 12
+    for row in result["rows"][::6]:
+        *_, alone = checks.services.collections.ask("me", row["question"], "Handbook", None, small=True, mode="keyword")
+        assert row["refused"] is alone["refused"] and row["confidence"] == alone["confidence"]
+        assert row["answer"] == ("" if alone["refused"] else alone["answer"])
+        places = [hit["page"] for hit in checks.services.collections.search("me", row["question"], "Handbook", 10, "keyword")]
+        assert row["rank"] == (places.index(row["page"]) + 1 if row["page"] in places else None)
+    told = result["figures"]
+    assert 0.4 < told["recall_1"]["value"] <= told["recall_5"]["value"] <= told["recall_10"]["value"]
+    assert checks.result("me", checks.kept("me")[0]["job_id"])["figures"] == told
+
+
+def test_a_threshold_is_found_kept_honoured_and_told(checks: Checks) -> None:
+    job = checks.start("me", "Handbook", sample(checks))
+    over(job)
+    found = checks.suggest("me", job.job_id)
+    assert 0 < found["threshold"] < 1 and found["held_f1"] <= found["f1"] and found["answerable"] == 30
+    kept = checks.keep("me", job.job_id)
+    assert kept.own and checks.threshold("me", "Handbook").about["f1"] == found["f1"]
+    again = checks.start("me", "Handbook", sample(checks))
+    result = over(again)
+    assert result["settings"]["threshold"] == found["threshold"]
+    assert result["figures"]["refusal_f1"]["value"] == pytest.approx(found["f1"], abs=1e-3)
+    beside = checks.compare("me", job.job_id, again.job_id)
+    assert beside["questions"] == 42 and beside["figures"]["recall_1"]["difference"] == 0
+    assert checks.set_threshold("me", "Handbook", 0.99).value == 0.99
+    *_, alone = checks.services.collections.ask("me", KEY, "Handbook", None, small=True)
+    assert alone["refused"]
+    *_, alone = checks.services.collections.ask("me", KEY, "Handbook", None, small=True, threshold=0.1)
+    assert "Hanna Pell" in alone["answer"], "what is asked for counts before what is kept"
+    assert not checks.set_threshold("me", "Handbook", None).own
+
+
+def test_a_model_phrases_and_is_judged_too(checks: Checks) -> None:
+    asked = given([{"question": KEY, "answer": "Hanna Pell", "page": 8}, {"question": "x" * 3_000, "answer": "y"}])
+    result = over(checks.start("me", "Handbook", asked, {"phrased_by": "base", "max_new_tokens": 8}))
+    first, second = result["rows"]
+    assert first["said"] and first["said_f1"] is not None and first["right"]
+    assert second["error"] and second["right"] is None
+    assert result["figures"]["model_token_f1"]["n"] == 1 and result["figures"]["right"]["n"] == 1
+
+
+def test_it_stops_when_asked_and_keeps_what_it_has(checks: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
+    going, held = threading.Event(), threading.Event()
+    search = checks.services.collections.search
+
+    def slow(*values: Any) -> Any:
+        if going.is_set():
+            held.wait(30)
+        going.set()
+        return search(*values)
+
+    monkeypatch.setattr(checks.services.collections, "search", slow)
+    job = checks.start("me", "Handbook", sample(checks))
+    wait_for(lambda: job.done == 1, 60, "the first answer")
+    with pytest.raises(WrongState, match="still being asked"):
+        checks.start("me", "Handbook", sample(checks))
+    checks.services.jobs.stop("me", job.job_id)
+    held.set()
+    *_, last = follow(job)
+    assert last.state == "stopped" and 1 <= len(last.result["rows"]) <= 2
+    assert checks.result("me", job.job_id)["figures"]
+
+
+def test_what_cannot_be_asked_says_why(checks: Checks, tmp_path: Path) -> None:
+    one = given([{"question": KEY, "answer": "Hanna Pell"}])
+    for collection, owner, asked, settings, error in (
+        ("Handbook", "me", given([]), {}, InputError),
+        ("Handbook", "other", one, {}, NotFound),
+        ("", "other", one, {}, PromptError),
+        ("Nothing", "me", one, {}, NotFound),
+        ("Handbook", "me", one, {"mode": "both"}, SettingsError),
+        ("Handbook", "me", one, {"threshold": 2}, SettingsError),
+        ("Handbook", "me", one, {"colour": 2}, SettingsError),
+        ("Handbook", "me", one, {"phrased_by": "0" * 12}, NotFound),
+    ):
+        with pytest.raises(error):
+            checks.start(owner, collection, asked, settings)
+    job = checks.start("me", "Handbook", one)
+    over(job)
+    with pytest.raises(InputError, match="at least 5"):
+        checks.suggest("me", job.job_id)
+    with pytest.raises(NotFound):
+        checks.result("other", job.job_id)
+    other = checks.start("me", "Handbook", given([{"question": "Why?", "answer": "no"}]))
+    over(other)
+    with pytest.raises(InputError, match="in common"):
+        checks.compare("me", job.job_id, other.job_id)

@@ -1,0 +1,172 @@
+"""What is said of a curve: right on noisy ones too, of every kind and with many seeds."""
+
+from __future__ import annotations
+
+import math
+import random
+from pathlib import Path
+
+import pytest
+
+from playground.ui.explain import explain, jumps, overfitting, slope, swing
+from playground.ui.i18n import Texts
+
+TEXTS = Texts(Path(__file__).resolve().parents[2] / "assets/locales")
+SEEDS = range(25)
+RATE = 0.001
+
+
+def say(key: str, **values: object) -> str:
+    TEXTS.say(key, "pt-BR", **values)  # every value that one language asks for, the other gets too
+    return f"[{key}] {TEXTS.say(key, 'en', **values)}"
+
+
+def curve(losses: list[float], checks: dict[int, float] | None = None, pulls: list[float] | None = None) -> list[dict]:
+    points = [
+        {
+            "step": step,
+            "loss": loss,
+            "eval_loss": (checks or {}).get(step),
+            "learning_rate": RATE,
+            "grad_norm": pulls[step - 1] if pulls else 1.0,
+        }
+        for step, loss in enumerate(losses, 1)
+    ]
+    start = (checks or {}).get(0)
+    return [{"step": 0, "eval_loss": start}, *points] if start is not None else points
+
+
+def noisy(losses: list[float], seed: int, spread: float = 0.12) -> list[float]:
+    """As a run's losses swing: by a share of what they are, since each step sees other rows."""
+    chance = random.Random(seed)
+    return [max(0.01, loss * (1 + chance.gauss(0, spread))) for loss in losses]
+
+
+def decay(count: int, start: float = 3.0, end: float = 0.8, half: float = 0.5) -> list[float]:
+    """Falls all the way, ever more slowly; `half`: the share of the run after which half of the way is done."""
+    return [end + (start - end) * 0.5 ** (step / (half * count)) for step in range(count)]
+
+
+def told(metrics: list[dict], **more: bool) -> str:
+    return explain(metrics, say, **more)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("count", [30, 80, 300])
+def test_a_noisy_curve_that_falls(seed: int, count: int) -> None:
+    said = told(curve(noisy(decay(count), seed)))
+    assert "told.falling" in said or ("told.unclear" in said and count < 300)
+    assert not any(wrong in said for wrong in ("flat", "too_high", "diverging", "jumps", "rising"))
+
+
+@pytest.mark.parametrize(("count", "sure"), [(60, 0.2), (300, 0.8), (1000, 1.0)])
+def test_a_noisy_curve_that_has_come_to_rest(count: int, sure: float) -> None:
+    rest = decay(count // 4, half=0.1) + [0.8] * (count - count // 4)
+    said = [told(curve(noisy(rest, seed, 0.08))) for seed in SEEDS]
+    assert all("told.flat" in one or "told.unclear" in one for one in said)
+    assert sum("told.flat" in one for one in said) >= sure * len(said)
+
+
+@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("count", [20, 60, 300])
+def test_swinging_is_not_rising(seed: int, count: int) -> None:
+    level = told(curve(noisy([1.0] * count, seed, 0.3)))
+    assert not any(wrong in level for wrong in ("too_high", "diverging", "jumps"))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("count", [60, 300])
+def test_a_noisy_curve_that_diverges(seed: int, count: int) -> None:
+    half = count // 2
+    rising = decay(half, end=1.0, half=0.2) + [1.0 + 1.6 * step / half for step in range(count - half)]
+    said = told(curve(noisy(rising, seed)))
+    assert "told.diverging" in said
+    assert "0.0003 instead of 0.001" in said
+    since = int("".join(c for c in said.split("about step ")[1].split()[0] if c.isdigit()))
+    assert 0.3 * count < since < 0.85 * count
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_loss_above_its_start_means_too_large_steps(seed: int) -> None:
+    gone = noisy([3.0 + 4 * (1 - 0.5 ** (step / 10)) for step in range(50)], seed)
+    said = told(curve(gone))
+    assert "told.too_high" in said and "learning rate" in said
+    assert "told.too_high" in told(curve(gone), finished=True)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_jumps_with_large_gradients_mean_too_large_steps(seed: int) -> None:
+    chance = random.Random(seed)
+    losses, pulls = noisy(decay(120, half=0.2), seed, 0.06), [chance.uniform(0.7, 1.3) for _ in range(120)]
+    quiet = told(curve(losses, pulls=pulls))
+    assert "jumps" not in quiet
+    for place in chance.sample(range(40, 119), 6):
+        losses[place] *= 2.5
+        pulls[place] = 9.0
+    assert jumps(curve(losses, pulls=pulls))
+    assert "told.jumps" in told(curve(losses, pulls=pulls))
+    assert not jumps(curve(losses, pulls=[1.0] * 120)), "odd rows alone do not show that steps are too large"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_overfitting_is_told_with_the_step_that_is_kept(seed: int) -> None:
+    chance = random.Random(seed)
+    losses = noisy(decay(100, end=0.2, half=0.2), seed)
+    checks = {0: 3.2} | {step: abs(step - 40) * 0.012 + 1.2 + chance.gauss(0, 0.004) for step in range(10, 101, 10)}
+    metrics = curve(losses, checks)
+    assert overfitting(metrics)[0] in (40, 30, 50)  # type: ignore[index]
+    said = told(metrics)
+    assert "overfitting" in said and "step 40, where it was best" in said and "since step 50" in said
+    assert "load_best_model_at_end" in told(metrics, keeps_best=False)
+    assert "told.final]" in told(metrics, finished=True) and "overfitting" in told(metrics, finished=True)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_checks_that_wobble_are_no_overfitting(seed: int) -> None:
+    chance = random.Random(seed)
+    wobble = {step: 1.2 * (1 + chance.gauss(0, 0.005)) for step in range(10, 101, 10)}
+    assert overfitting(curve(noisy(decay(100), seed), wobble)) is None
+
+
+def test_a_check_before_the_first_step_is_no_best() -> None:
+    """A model that gets worse from the start: what is kept is its best check after the start, and nobody calls the start best."""
+    metrics = curve([2.0] * 40, {0: 1.0, 10: 1.5, 20: 1.4, 30: 1.3, 40: 1.2})
+    assert overfitting(metrics) is None
+
+
+def test_the_checks_decide_where_the_steps_swing_too_much() -> None:
+    losses = noisy([2.0 - 0.01 * step for step in range(60)], 1, 0.6)
+    plain = told(curve(losses))
+    checked = told(curve(losses, {0: 3.0, 15: 2.0, 30: 1.8, 45: 1.6, 60: 1.4}))
+    assert "told.unclear" in plain and "told.falling" in checked
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 5, 11])
+def test_short_curves_promise_nothing(count: int) -> None:
+    said = told(curve(noisy([2.0] * count, 3, 0.02)))
+    assert "told.first" in said
+    assert explain([], say).startswith("[told.first]")
+
+
+def test_the_end_is_told_with_what_to_do_next() -> None:
+    assert "final_falling" in told(curve(noisy(decay(100, half=0.5), 1)), finished=True)
+    assert "final_level" in told(curve(noisy(decay(40, half=0.1) + [0.8] * 200, 1, 0.05)), finished=True)
+    short = told(curve([3.0, 2.6, 2.5, 2.1, 1.9, 1.6, 1.5]), finished=True)
+    assert "3.00 to 1.55" in short and "final_falling" in short
+    learnt_by_heart = {step: 1.5 - step / 10_000 for step in range(10, 101, 10)}
+    assert "final_unseen" in told(curve(noisy(decay(100, end=0.1), 1), learnt_by_heart), finished=True)
+    assert "final_look" in told(curve([2.0, 2.1, 2.0, 2.1]), finished=True), "too few points to say more"
+    assert "final_look" in told(curve(noisy([2.0] * 60, 2, 0.6)), finished=True)
+
+
+def test_a_loss_that_is_no_number_is_passed_over() -> None:
+    assert "told." in told(curve([2.0, 1.5, math.nan, 1.0, math.inf, 0.9]))
+
+
+def test_slopes_and_swings() -> None:
+    straight = slope([3 - 0.1 * step for step in range(11)])
+    assert straight.fall == pytest.approx(1.0) and straight.error == pytest.approx(0.0, abs=1e-9) and straight.falling
+    assert slope([1.0] * 20).flat
+    chance = random.Random(0)
+    assert swing([chance.gauss(0, 0.5) for _ in range(2000)]) == pytest.approx(0.5, rel=0.15)
+    assert swing([1.0]) == 0.0

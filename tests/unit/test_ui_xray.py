@@ -1,0 +1,118 @@
+"""The X-ray as HTML: every step with its numbers, and nothing of the data as markup."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from playground.rag.boxes import Box
+from playground.rag.page_view import Bordered, PageView
+from playground.rag.pictures import Picture
+from playground.settings import PROJECT
+from playground.ui import documents, page_view
+from playground.ui.i18n import Texts
+from playground.ui.xray import drawn, moved
+
+TEXTS = Texts(PROJECT / "assets/locales")
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+def say(key: str, **values: Any) -> str:
+    return TEXTS.say(key, "en", **values)
+
+
+def candidate(rank: int, usual: int | None, **more: Any) -> dict[str, Any]:
+    ranks = {"dense": None, "keyword": rank}
+    scores = {"dense": None, "keyword": 3.5}
+    where = {"document": EVIL, "page": 2, "chunk": rank, "text": EVIL}
+    return {
+        **where,
+        "rank": rank,
+        "usual_rank": usual,
+        "fused_rank": rank,
+        "score": 0.5,
+        "ranks": ranks,
+        "scores": scores,
+        "rerank": None,
+        **more,
+    }
+
+
+def seen(*candidates: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "related": {"price": [EVIL]},
+        "weight": 0.2,
+        "candidates": list(candidates),
+        "sentences": [{"quote": EVIL, "score": 0.8}, {"quote": "weak", "score": 0.1}],
+        "enough": 0.45,
+        "read": f"<|im_start|>user {EVIL}",
+        "answer": {"answer": EVIL, "refused": False, "said": EVIL},
+    }
+
+
+@pytest.mark.parametrize(("rank", "usual", "how"), [(1, 1, "same"), (1, 4, "up"), (5, 2, "down"), (3, None, "new")])
+def test_how_a_place_changed(rank: int, usual: int | None, how: str) -> None:
+    assert moved(candidate(rank, usual)) == how
+    told = drawn(seen(candidate(rank, usual)), say, str)
+    assert (f'class="{how}"' in told) and (("was 4" in told) == (usual == 4))
+
+
+def test_every_step_is_told_and_data_is_no_markup() -> None:
+    told = drawn(seen(candidate(1, 1), candidate(2, 2, rerank=0.75)), say, str)
+    assert EVIL not in told and told.count("&lt;img") >= 6
+    for text in ("20 %", "0.45", "0.75", "&lt;|im_start|&gt;", "Reranker", 'data-pick="candidate-1"'):
+        assert text in told
+    assert told.count('class="enough"') == told.count('class="little"') == 1
+    assert "Reranker" not in drawn(seen(candidate(1, 1)), say, str)
+
+
+def test_a_search_that_found_nothing() -> None:
+    empty = {**seen(), "related": {}, "sentences": [], "read": "", "answer": {"answer": "No.", "refused": True, "said": ""}}
+    told = drawn(empty, say, str)
+    assert told.count("Nothing was found") == 2 and "No model was asked" in told
+
+
+def view(**more: Any) -> PageView:
+    box = Box(EVIL, 0.1, 0.2, 0.5, 0.25)
+    picture = Picture(3, 100, 200, b"RIFF", [])
+    values = {
+        "document": EVIL,
+        "document_id": 1,
+        "number": 2,
+        "label": "ii",
+        "pages": 3,
+        "unit": "page",
+        "text": f"{EVIL} key",
+        "quotes": ("key",),
+    }
+    return PageView(**{**values, "picture": picture, "marks": [box], "passages": [Bordered(1, 1, [box], EVIL)], "note": None, **more})
+
+
+def test_a_page_says_what_is_marked_and_data_is_no_markup() -> None:
+    told = page_view.shown(view(), say, str)
+    assert EVIL not in told
+    assert 'alt="Page 2 of &lt;img' in told and "Marked on it: “key”" in told
+    assert "left:10.00%;top:20.00%;width:40.00%;height:5.00%" in told
+    assert "page 2 (ii) of 3" in told and "data:image/webp;base64,UklGRg==" in told
+
+
+def test_a_page_without_a_picture_is_its_text_with_marks() -> None:
+    told = page_view.shown(view(picture=None), say, str)
+    assert "<img" not in told and "<mark>key</mark>" in told
+
+
+def test_a_document_that_gives_orders_is_named_beside_the_answer() -> None:
+    state = {
+        "refused": False,
+        "answer": "Tea.",
+        "citations": [],
+        "by": "document",
+        "error": None,
+        "said": "",
+        "model": "",
+        "orders": [EVIL],
+    }
+    told = documents.answer(state, say, str)
+    assert "tries to give orders" in told and EVIL not in told
+    assert "tries to give orders" not in documents.answer({**state, "orders": []}, say, str)
