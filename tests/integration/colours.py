@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 from playground.messages import Conversation, conversation
+from playground.system import ProcessId
+from playground.training import record
 from playground.training.runs import Runs
+from playground.workspace import Workspace
 
 COLOURS = ["red", "green", "blue"]
 SECONDS = 90  # generous, since many tests may share the processor
@@ -32,6 +39,28 @@ def begin(
 def start(runs: Runs, model: Path, **settings: Any) -> str:
     """A run with chance in it (dropout), so that two of them are alike only where all random numbers are."""
     return begin(runs, model, 90, **{"method": "lora", "learning_rate": 5e-3, "lora_r": 8, "lora_dropout": 0.1, **settings})
+
+
+def learn_here(runs: Runs, workspace: Workspace, put_in_line: Callable[[], str]) -> str:
+    """Train what is put in line by a worker's own `main`, in this process: it has the libraries already, whose loading takes longest.
+
+    For runs of which it only matters how they end. Its record names a process that has ended, as a worker's would, and not this one, which
+    whoever resumes or clears up would kill. Gives the run's id.
+    """
+    from playground.training.worker import main
+
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    gone = ProcessId.of(other.pid)
+    other.communicate()
+    before = signal.getsignal(signal.SIGTERM)
+    with runs._line.lock, patch.object(ProcessId, "of_self", lambda: gone):  # so that no worker is started for it
+        run_id = put_in_line()
+        try:
+            assert main(workspace.find("runs", run_id, "me")) == 0
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    assert record.process_id(workspace.find("runs", run_id, "me")) in (gone, None)
+    return run_id
 
 
 def wait_for(check: Callable[[], Any], seconds: float = SECONDS) -> None:

@@ -79,7 +79,7 @@ def test_the_token_opens_the_model_and_is_written_nowhere(
     nowhere(tmp_path, services, done, caplog.text, "".join(capfd.readouterr()))
 
 
-def test_a_run_that_waits_for_a_forgotten_token_says_so_and_lets_others_pass(gated: FakeHub, settings: Settings) -> None:
+def test_a_run_that_waits_for_a_forgotten_token_says_so_and_lets_others_pass(gated: FakeHub, settings: Settings, tiny: Path) -> None:
     before = Services.make(settings)
     dataset = before.datasets.import_sample("me", before.datasets.samples()[0]["name"])["dataset_id"]
     before.catalog.tokens.keep("me", TOKEN)
@@ -87,7 +87,7 @@ def test_a_run_that_waits_for_a_forgotten_token_says_so_and_lets_others_pass(gat
     after = Services.make(settings)
     after.open()
     try:
-        other = after.start_run("me", dataset, {"method": "lora", "max_steps": 1, "num_train_epochs": 1})
+        other = after.start_run("me", dataset, {"model": f"local:{tiny}", "method": "lora", "max_steps": 1})
         assert ended(after, other).state == "done"
         held = after.runs.get("me", run_id)
         assert held.state == "queued" and "access token" in str(held.doing), held

@@ -18,11 +18,12 @@ from playground.training import again, record
 from playground.training.metrics import read_since
 from playground.training.runs import Runs
 from playground.workspace import Workspace
-from tests.integration.colours import finish, start
+from tests.integration.colours import finish, learn_here, start
 
 
 def test_the_same_curve_from_the_command_line(runs: Runs, learner: Path, workspace: Workspace, tmp_path: Path) -> None:
-    run_id = start(runs, learner, max_steps=24, eval_steps=8, sample_prompts=["Which colour has number 3?"])
+    asked = {"max_steps": 24, "eval_steps": 8, "sample_prompts": ["Which colour has number 3?"]}
+    run_id = learn_here(runs, workspace, lambda: start(runs, learner, **asked))
     finish(runs, run_id)
     packed = runs.packed("me", run_id, tmp_path / "run.zip")
     with zipfile.ZipFile(packed) as archive:
@@ -46,11 +47,16 @@ def test_the_same_curve_from_the_command_line(runs: Runs, learner: Path, workspa
             assert one[key] is None or one[key] == pytest.approx(two[key], rel=0.01, abs=1e-3)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, learner: Path) -> Path:
+    """A run as a file, which was never started."""
+    home = tmp_path_factory.mktemp("whole")
+    runs = Runs(Workspace(home), Catalog(Settings(home=home)))
+    return runs.packed("me", start(runs, learner, max_steps=1), home / "whole.zip")
+
+
 @pytest.mark.parametrize("harm", ["not a zip", "no settings", "no rows", "odd settings", "other settings", "a strange model"])
-def test_other_files_are_refused_with_a_sentence(harm: str, tmp_path: Path, settings: Settings, learner: Path, runs: Runs) -> None:
-    run_id = start(runs, learner, max_steps=1)
-    runs.cancel("me", run_id)
-    whole = runs.packed("me", run_id, tmp_path / "whole.zip")
+def test_other_files_are_refused_with_a_sentence(harm: str, tmp_path: Path, settings: Settings, whole: Path) -> None:
     path = tmp_path / "harmed.zip"
     with zipfile.ZipFile(whole) as source, zipfile.ZipFile(path, "w") as target:
         for name in source.namelist():

@@ -27,7 +27,7 @@ from playground.training import checkpoints, record
 from playground.training.runs import Runs
 from playground.training.worker import main
 from playground.workspace import Workspace
-from tests.integration.colours import COLOURS, wait_for
+from tests.integration.colours import COLOURS, learn_here, wait_for
 
 CUTS = 4  # random places for each file, besides its very start and its last byte
 MORE = {"max_steps": 5000}
@@ -56,12 +56,12 @@ def start(runs: Runs, learner: Path, **settings: Any) -> str:
 @pytest.fixture(scope="module")
 def truths(tmp_path_factory: pytest.TempPathFactory, learner: Path) -> dict[str, Truth]:
     home = tmp_path_factory.mktemp("truth")
-    runs = Runs(Workspace(home), Catalog(Settings(home=home)))
+    workspace = Workspace(home)
+    runs = Runs(workspace, Catalog(Settings(home=home)))
     runs.open()
-    made = {"finished": start(runs, learner, max_steps=12, eval_steps=4, save_steps=4)}
-    wait_for(lambda: runs.get("me", made["finished"]).finished)
-    runs.resume("me", made["finished"], {"max_steps": 16})  # so that there are changes.json and several attempts in the curve
-    wait_for(lambda: runs.get("me", made["finished"]).finished)
+    made = {"finished": learn_here(runs, workspace, lambda: start(runs, learner, max_steps=12, eval_steps=4, save_steps=4))}
+    # gone further, so that there are changes.json and several attempts in the curve
+    learn_here(runs, workspace, lambda: runs.resume("me", made["finished"], {"max_steps": 16}).run_id)
     assert runs.get("me", made["finished"]).state == "done"
     made["killed"] = start(runs, learner, max_steps=4000, eval_steps=10, save_steps=5)
     wait_for(lambda: runs.get("me", made["killed"]).step >= 17)

@@ -12,7 +12,7 @@ from playground.messages import conversation
 from playground.training.runs import Runs
 from playground.workspace import Workspace
 from tests.helpers import make_tiny_model
-from tests.integration.colours import wait_for
+from tests.integration.colours import learn_here, wait_for
 
 resource = pytest.importorskip("resource")
 LEAVE_MB = 250  # of address space beyond what the worker has when its first step begins
@@ -53,7 +53,7 @@ def limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEAVE_MB", str(LEAVE_MB))
 
 
-def trained(runs: Runs, tiny: Path, **settings: Any) -> str:
+def begun(runs: Runs, tiny: Path, **settings: Any) -> str:
     rows = [conversation(f"Number {index}? " + "so " * (200 + index % 7), ["red", "green", "blue"][index % 3]) for index in range(64)]
     splits = SimpleNamespace(
         train=rows, validation=rows[:4], test=[], instruction="", system="", task="instruction", labels=[], shots=(), slots=()
@@ -67,9 +67,7 @@ def trained(runs: Runs, tiny: Path, **settings: Any) -> str:
         "learning_rate": 1e-3,
         **settings,
     }
-    run_id = runs.start("me", dataset_id="d", dataset_name="colours", splits=splits, settings=chosen)
-    wait_for(lambda: runs.get("me", run_id).finished, 120)
-    return run_id
+    return runs.start("me", dataset_id="d", dataset_name="colours", splits=splits, settings=chosen)
 
 
 @pytest.mark.timeout(400)
@@ -79,7 +77,8 @@ def test_out_of_memory_halves_the_batch_and_goes_on(
 ) -> None:
     tiny = make_tiny_model(tmp_path / "tiny", spread=0.05, hidden=256, intermediate=1024, heads=4)
     monkeypatch.setenv("LIMIT_AT", str(at))
-    broken = trained(runs, tiny, per_device_train_batch_size=32, save_steps=1)
+    broken = begun(runs, tiny, per_device_train_batch_size=32, save_steps=1)
+    wait_for(lambda: runs.get("me", broken).finished, 120)
     log = (workspace.home / "runs" / broken / "worker.log").read_text()
     run = runs.get("me", broken)
     assert "limited to" in log
@@ -90,7 +89,8 @@ def test_out_of_memory_halves_the_batch_and_goes_on(
     monkeypatch.delenv("LIMIT_AT")
     size = next(int(one.split(" examples")[0].rsplit(" ", 1)[1]) for one in said if "instead of 32" in one)
     assert size in (16, 8, 4, 2, 1)
-    small = trained(runs, tiny, per_device_train_batch_size=size, gradient_accumulation_steps=32 // size)
+    parts = {"per_device_train_batch_size": size, "gradient_accumulation_steps": 32 // size}
+    small = learn_here(runs, workspace, lambda: begun(runs, tiny, **parts))
     curves = [runs.metrics("me", one) for one in (broken, small)]
     assert [point["step"] for point in curves[0]] == [point["step"] for point in curves[1]] == [0, 1, 2, 3, 4]
     for key in ("loss", "eval_loss", "learning_rate", "epoch"):

@@ -15,7 +15,7 @@ from playground.errors import SettingsError, WrongState
 from playground.training import checkpoints
 from playground.training.runs import Runs
 from playground.workspace import Workspace
-from tests.integration.colours import finish, start, wait_for
+from tests.integration.colours import finish, learn_here, start, wait_for
 
 
 def same_end(runs: Runs, one: str, other: str) -> None:
@@ -38,7 +38,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(
     runs: Runs, learner: Path, kills: int, workspace: Workspace
 ) -> None:
     settings = {"max_steps": 60 * kills, "eval_steps": 40, "save_steps": 10}
-    whole = start(runs, learner, **settings)
+    whole = learn_here(runs, workspace, lambda: start(runs, learner, **settings))
     finish(runs, whole)
     broken = start(runs, learner, **settings)
     folder, chance = workspace.find("runs", broken, "me"), random.Random(kills)
@@ -92,12 +92,12 @@ def test_stop_and_go_on_and_go_further(runs: Runs, learner: Path) -> None:
 
 @pytest.mark.timeout(300)
 def test_a_run_goes_on_from_the_newest_checkpoint_that_is_whole(runs: Runs, learner: Path, workspace: Workspace) -> None:
-    run_id = start(runs, learner, max_steps=60, eval_steps=20, save_steps=20)
+    run_id = learn_here(runs, workspace, lambda: start(runs, learner, max_steps=30, eval_steps=10, save_steps=10))
     finish(runs, run_id)
     saved = checkpoints.found(workspace.find("runs", run_id, "me") / "checkpoints")
-    assert saved[0][0] == 60
+    assert saved[0][0] == 30
     weights = saved[0][1] / "optimizer.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
-    assert runs.resume("me", run_id, {"max_steps": 70}).step == saved[1][0]
-    assert finish(runs, run_id).step == 70
-    assert [point["step"] for point in runs.metrics("me", run_id)] == list(range(71))
+    assert runs.resume("me", run_id, {"max_steps": 40}).step == saved[1][0]
+    assert finish(runs, run_id).step == 40
+    assert [point["step"] for point in runs.metrics("me", run_id)] == list(range(41))

@@ -17,7 +17,7 @@ from playground.models.catalog import Catalog
 from playground.settings import Settings
 from playground.training.runs import Runs
 from playground.workspace import Workspace
-from tests.integration.colours import begin, examples, wait_for
+from tests.integration.colours import begin, examples, learn_here, wait_for
 
 
 def start(runs: Runs, learner: Path, rows: int = 48, **settings: Any) -> str:
@@ -124,7 +124,7 @@ def adapter_loss(model: Path, adapter: Path, rows: list[Conversation]) -> float:
 
 
 @pytest.mark.parametrize("task", ["chat", "completion"])
-def test_long_chats_and_texts_are_learnt(runs: Runs, learner: Path, task: str) -> None:
+def test_long_chats_and_texts_are_learnt(runs: Runs, learner: Path, workspace: Workspace, task: str) -> None:
     said = [Message(role, f"{role} says blue") for _ in range(4) for role in ("user", "assistant")]
     chat = Conversation((said[0],), tuple(said[1:]))
     example = chat if task == "chat" else Conversation((), (Message("text", "the sky is blue and the sea is blue, " * 8),))
@@ -132,8 +132,7 @@ def test_long_chats_and_texts_are_learnt(runs: Runs, learner: Path, task: str) -
         train=[example] * 16, validation=[example] * 4, test=[], instruction="", system="", task=task, labels=[], shots=(), slots=()
     )  # fmt: skip
     chosen = {"model": f"local:{learner}", "learning_rate": 2e-2, "max_length": 48, "num_train_epochs": 4, "eval_steps": 4}
-    run_id = runs.start("me", dataset_id="d", dataset_name=task, splits=splits, settings=chosen)
-    wait_for(lambda: runs.get("me", run_id).finished)
+    run_id = learn_here(runs, workspace, lambda: runs.start("me", dataset_id="d", dataset_name=task, splits=splits, settings=chosen))
     run = runs.get("me", run_id)
     assert run.state == "done", (run.error, run.log_tail)
     assert run.max_steps == runs.plan(splits, chosen).steps, "long texts are counted as the trainer counts them"

@@ -19,7 +19,7 @@ MB = 1024**2
 COPIES = 2 * 1024**3  # bytes; `quick` holds no second copy of the frozen weights beyond
 
 # bytes
-LIBRARIES = 600 * MB  # the worker's process with its libraries, before any weight
+LIBRARIES = 560 * MB  # the worker's process with its libraries, before any weight
 ON_GPU = 700 * MB  # a GPU's context and its libraries' room
 KERNELS, KERNELS_A_STEP = 70 * MB, 7 * MB  # code that is made anew for each new number of tokens, up to a limit (`launching.environment`)
 SCORE = 8  # of each learned token's score for each word: in 16 bits, its logarithm in 32, and its gradient (`quick.scores`)
@@ -31,7 +31,7 @@ TAKEN_APART = 3  # of each weight that was made 4 bits of, what that leaves behi
 NF4 = 0.53  # of a weight in 4 bits, with its constants
 
 # seconds
-START = 9.0  # from the press to the first batch, but for the model
+START = 8.0  # from the press to the first batch, but for the model
 LOAD_RATE = 200e6  # parameters read in a second
 FLOPS, ATTENTION = 330e9, 120e9  # of the reference machine: products in 16 bits, and attention in 32
 PLAIN_FLOPS = 0.45  # of a machine without fast products in 16 bits, beside one with them
