@@ -28,6 +28,7 @@ OCRMYPDF = SHARED / "documents" / "ocrmypdf"
 HANDBOOK = PROJECT / "assets" / "samples" / "harbour_cafe_handbook.pdf"
 EVERYTHING = sorted(one for one in (SHARED / "documents").rglob("*") if one.suffix in pdf.SUFFIXES)
 RECALL = 0.96
+MEMORY = 1024**3  # bytes; half of what a reader may have
 SOME_SECONDS = 120
 
 with_tesseract = pytest.mark.skipif(pdf.tesseract() is None, reason="no Tesseract; tests/run installs it")
@@ -435,19 +436,24 @@ def test_orders_in_a_document_change_no_answer_and_are_told(room: Collections, t
 
 @with_shared
 @pytest.mark.soak
-@pytest.mark.parametrize(
-    "path", sorted(one for one in (SHARED / "documents").rglob("*") if one.suffix in pdf.SUFFIXES), ids=lambda one: one.name
-)
+@pytest.mark.parametrize("path", EVERYTHING, ids=lambda one: one.name)
 def test_every_file_whole_and_cut_off_ends_in_pages_or_a_sentence(path: Path, tmp_path: Path) -> None:
     import random
+    import resource
 
     content, chance = path.read_bytes(), random.Random(path.name)
     for number in range(4):
         cut = tmp_path / f"{number}{path.suffix}"
         cut.write_bytes(content if number == 0 else content[: chance.randrange(10, len(content))])
+        began = time.monotonic()
         try:
             for page in pages_of(cut):
                 page.text.encode()
                 assert all(0 <= side <= 1 for box in page.boxes for side in (box.left, box.top, box.right, box.bottom))
         except FileUnreadable as error:
             assert str(error).endswith(".")
+            assert error.sentence.template not in (pdf.STUCK, pdf.CRASHED), "the reader died"
+        assert time.monotonic() - began < SOME_SECONDS
+        assert not psutil.Process().children(recursive=True), "a reader goes on"
+    kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # of the largest so far
+    assert kilobytes < MEMORY / 1024
