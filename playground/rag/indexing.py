@@ -25,6 +25,7 @@ from playground.rag.readers import ocr, told
 
 log = logging.getLogger(__name__)
 
+READING = "reading"  # a waiting document that a job is at this moment reading; no such state is stored
 BATCH = 256  # passages between two looks at whether to stop
 SCAN = (
     "{name} is a scan: its pages are pictures, and the program that reads pictures (Tesseract) is not installed. "
@@ -41,7 +42,8 @@ UNEXPECTED = (
 class Indexing:
     """One job's work. `skipped` are names of files that were already there, with the sentence that says so.
 
-    `passwords` are by the documents' SHA-256; they are kept here alone, and go with the job.
+    `passwords` are by the documents' SHA-256; they are kept here alone, and go with the job. `reading` is the number of the document that
+    is being read at this moment.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Indexing:
     ) -> None:
         self.folder, self.index, self.dense, self.skipped, self.size = folder, index, dense, skipped, size
         self._load, self._passwords = embedder, dict(passwords or {})
+        self.reading: int | None = None
 
     def run(self, job: Job) -> dict[str, Any]:
         """Index what waits; gives the `documents` of `/index_documents`. A document that fails does not hold up the others."""
@@ -79,6 +82,7 @@ class Indexing:
                 job.doing = Sentence(LOOKING, **values) if looking else Sentence("Reading {name}: page {page} of {pages}", **values)
 
             try:
+                self.reading = document.id
                 settled += self._one(document, embedder, job, tell)
             except pdf.Cancelled:
                 break
@@ -92,6 +96,8 @@ class Indexing:
                 reference = secrets.token_hex(3)
                 log.exception("document %s of collection %s failed, reference %s", document.sha256, self.folder.name, reference)
                 self.index.fail(document.id, Sentence(UNEXPECTED, name=document.name, reference=reference))
+            finally:
+                self.reading = None
             job.result = self._result(job)
         self._passwords.clear()
         job.total = job.done
@@ -161,8 +167,12 @@ def needs_password(one: Document) -> bool:
     return one.error is not None and one.error.template in (pdf.PROBLEMS[told.PASSWORD], pdf.PROBLEMS[told.WRONG_PASSWORD])
 
 
-def report(one: Document) -> dict[str, Any]:
-    """A document as `/list_documents` and `/index_documents` give it; sentences in English, and translatable."""
+def report(one: Document, reading: int | None = None) -> dict[str, Any]:
+    """A document as `/list_documents` and `/index_documents` give it; sentences in English, and translatable.
+
+    Args:
+        reading: the number of the document that is being read at this moment.
+    """
     card = one.health
     return {
         "name": one.name,
@@ -180,7 +190,7 @@ def report(one: Document) -> dict[str, Any]:
         "encrypted": card.get("encrypted", False),
         "orders": card.get("orders", []),
         "left_out": sentences(card),
-        "state": one.state,
+        "state": READING if one.state == WAITING and one.id == reading else one.state,
         "needs_password": needs_password(one),
         "skipped": None,
         "error": one.error,

@@ -47,6 +47,7 @@ class Shelf:
         self.embedders = Embedders(settings)
         self.dense = Dense(workspace.home / "chroma", settings.chroma_url)
         self._under_way: dict[str, Job] = {}
+        self._indexing: dict[str, indexing.Indexing] = {}  # the last one of each collection
         self._lock = threading.Lock()
 
     # collections
@@ -137,6 +138,7 @@ class Shelf:
             until = time.monotonic() + STOP_SECONDS
             while job.began and not job.finished and time.monotonic() < until:  # or it would write into a folder that is going
                 time.sleep(0.05)
+        self._indexing.pop(folder.name, None)
         self.workspace.delete(folder)
         self.dense.drop(folder.name)
         return {**told, "deleted": True}
@@ -145,7 +147,9 @@ class Shelf:
 
     def documents(self, owner: str, collection: str) -> list[dict[str, Any]]:
         """The documents of a collection in the order they came, as `/list_documents` gives them."""
-        return [indexing.report(one) for one in Index(self.find(owner, collection) / "index.sqlite").documents()]
+        folder = self.find(owner, collection)
+        work = self._indexing.get(folder.name)
+        return [indexing.report(one, work.reading if work else None) for one in Index(folder / "index.sqlite").documents()]
 
     def add(
         self,
@@ -212,6 +216,7 @@ class Shelf:
             work = indexing.Indexing(
                 folder, index, self.dense, lambda: self.embedder_of(folder), skipped, words, size=size_in(_identity(folder))
             )
+            self._indexing[folder.name] = work
             self._under_way[folder.name] = job = self.jobs.start(owner, "index_documents", work.run)
         return job, folder
 

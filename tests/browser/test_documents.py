@@ -188,6 +188,7 @@ def test_ten_questions_to_a_book_give_the_right_pages(start_server: Callable[...
     page = open_page(start_server().url)
     documents_tab(page)
     upload(page, GRIMM)
+    expect(page.locator("#files .reading")).to_contain_text("is being read now", timeout=INDEX_SECONDS * 1000)
     expect(page.locator("#files")).to_contain_text("246 pages", timeout=INDEX_SECONDS * 1000)
     for question, right in TALES:
         ask(page, question)
