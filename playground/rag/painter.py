@@ -7,6 +7,7 @@ size whatever the page's, and comes with every character's place on it, as PDFiu
 from __future__ import annotations
 
 import base64
+import contextlib
 import ctypes
 import io
 import json
@@ -16,6 +17,7 @@ from typing import Any
 
 from playground.rag.readers.limits import limit_memory
 from playground.rag.readers.pictures import KINDS, LARGEST
+from playground.rag.readers.turned import at, upright
 
 LONGEST = 1_800  # pixels of the longer side
 MOST_SCALE = 4.0  # pixels a point: a stamp is not blown up to a poster
@@ -48,8 +50,8 @@ def paint(path: Path, number: int) -> dict[str, Any]:
 def paint_page(path: Path, number: int) -> dict[str, Any]:
     """The page (from 1): pages, width and height of the picture, the picture (WebP, base64), characters with their boxes as shares.
 
-    A page that is turned is told twice, as it is shown and as it was written: PDFium puts the characters of one that stands on its head
-    in another order.
+    A page whose letters do not stand upright as it is shown is told twice, as it is shown and as it was read: PDFium puts the characters
+    of one that stands on its head in another order.
     """
     import pypdfium2 as pdfium
 
@@ -57,11 +59,12 @@ def paint_page(path: Path, number: int) -> dict[str, Any]:
     page = document[number - 1]
     scale = min(MOST_SCALE, LONGEST / max(*page.get_size(), 1.0))
     image = page.render(scale=scale, may_draw_forms=False).to_pil().convert("RGB")
-    turned = page.get_rotation()
-    readings = [places(page, turned)]
-    if turned:
-        page.set_rotation(0)
-        readings.append(places(page, turned))
+    with contextlib.closing(page.get_textpage()) as text:
+        readings = [places(page, text)]
+        turn = upright(page, text)
+    if turn != page.get_rotation():
+        with at(page, turn) as text:
+            readings.append(places(page, text))
     return {
         "pages": len(document),
         **_told(image),
@@ -85,15 +88,11 @@ def _packed(image: Any) -> bytes:
         image = image.resize((max(1, image.width * 2 // 3), max(1, image.height * 2 // 3)))
 
 
-def places(page: Any, turned: int) -> dict[str, list[Any]]:
-    """The page's characters in order, and for each (left, top, right, bottom) as shares of the page as it is shown, None if not on it.
-
-    `turned` is by how many degrees it is shown turned; `page` itself may be set to another turn, in which its characters are read.
-    """
+def places(page: Any, text: Any) -> dict[str, list[Any]]:
+    """The page's characters in the order of its text page, and for each (left, top, right, bottom) as shares of the page as it is shown,
+    None if not on it."""
     import pypdfium2.raw as raw
 
-    text = page.get_textpage()
-    page.set_rotation(turned)
     count = min(raw.FPDFText_CountChars(text), MOST_CHARACTERS)
     rectangle, x, y = raw.FS_RECTF(), ctypes.c_int(), ctypes.c_int()
 
