@@ -42,8 +42,8 @@ UNEXPECTED = (
 class Indexing:
     """One job's work. `skipped` are names of files that were already there, with the sentence that says so.
 
-    `passwords` are by the documents' SHA-256; they are kept here alone, and go with the job. `reading` is the number of the document that
-    is being read at this moment.
+    `passwords` are by the documents' SHA-256; they go with the job, and `opened` is told of each that opened a document. `reading` is the
+    number of the document that is being read at this moment.
     """
 
     def __init__(
@@ -55,10 +55,12 @@ class Indexing:
         skipped: dict[str, Sentence],
         passwords: Mapping[str, str] | None = None,
         size: Size = USUAL,
+        opened: Callable[[str, str], None] = lambda sha256, password: None,
     ) -> None:
         self.folder, self.index, self.dense, self.skipped, self.size = folder, index, dense, skipped, size
         self._load, self._passwords = embedder, dict(passwords or {})
         self.reading: int | None = None
+        self._opened = opened
 
     def run(self, job: Job) -> dict[str, Any]:
         """Index what waits; gives the `documents` of `/index_documents`. A document that fails does not hold up the others."""
@@ -145,6 +147,8 @@ class Indexing:
         self.dense.add(self.folder.name, ids, stored)
         for before in former:
             (self.folder / "documents" / before.file).unlink(missing_ok=True)
+        if password and health.about.encrypted:
+            self._opened(document.sha256, password)
         return len(pages)
 
     def _result(self, job: Job) -> dict[str, Any]:
