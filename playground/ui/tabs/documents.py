@@ -41,7 +41,7 @@ def build(page: Page) -> DocumentsTab:
 
     with gr.Tab(label("documents.tab"), id="documents") as tab:
         with gr.Row(equal_height=False):
-            with gr.Column(scale=4, min_width=320):
+            with gr.Column(scale=4, min_width=320, elem_id="documents-side"):
                 empty = gr.Markdown(label("documents.empty"), elem_classes="empty")
                 upload = gr.File(
                     label=label("documents.upload"),
