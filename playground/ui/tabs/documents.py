@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from playground.asking import phraser
-from playground.errors import InputError, NotFound
+from playground.errors import NotFound
 from playground.rag.chunks import MOST_OVERLAP, Size
 from playground.rag.embedders import KNOWN, STARTER
 from playground.rag.pdf import SUFFIXES
@@ -43,7 +43,7 @@ def build(page: Page) -> DocumentsTab:
 
     with gr.Tab(label("documents.tab"), id="documents") as tab:
         with gr.Row(equal_height=False):
-            with gr.Column(scale=4, min_width=320):
+            with gr.Column(scale=4, min_width=320, elem_id="documents-side"):
                 empty = gr.Markdown(label("documents.empty"), elem_classes="empty")
                 upload = gr.File(
                     label=label("documents.upload"),
@@ -187,11 +187,6 @@ def build(page: Page) -> DocumentsTab:
         if chosen and (job := collections.under_way(visitor.owner, chosen)):
             services.jobs.stop(visitor.owner, job.job_id)
 
-    def take_out(visitor: Visitor, chosen: str, name: str | None) -> None:
-        if not name:
-            raise InputError("No document is chosen. Choose one from the list first.")
-        collections.remove(visitor.owner, chosen, name)
-
     def drop(visitor: Visitor, chosen: str) -> tuple[str, Any, str, str]:
         if chosen:
             collections.delete(visitor.owner, chosen)
@@ -232,7 +227,8 @@ def build(page: Page) -> DocumentsTab:
     }
     gr.on([tab.select, page.run_id.change], trigger_mode="always_last", **everything)  # "once" would drop a change under way
     tab.select(**experiment.open)
-    choice.input(lambda chosen: chosen, choice, collection, **quiet).then(**everything)
+    # what was asked about one collection is not answered about another
+    choice.input(lambda chosen: (chosen, gr.update(visible=False)), choice, [collection, sure], **quiet).then(**everything)
     added = upload.upload(
         on(add),
         [page.owner, upload, collection, new_name, embedder, size.tokens, size.overlap],
@@ -244,7 +240,6 @@ def build(page: Page) -> DocumentsTab:
         button.click(on(handler), [page.owner, collection], None, **quiet).then(**everything)
     document_files.wire(page, unlocking, managing, collection, document, everything)
     timer.tick(on(look), [page.owner, collection], state, **quiet)
-    managing.remove.click(on(take_out), [page.owner, collection, document], None, api_visibility="private").then(**everything)
     managing.delete.click(lambda: gr.update(visible=True), None, sure, **quiet)
     sure.click(on(drop), [page.owner, collection], [collection, sure, told, found], api_visibility="private").then(**everything)
     asking = {
