@@ -25,6 +25,7 @@ from playground.rag.readers import ocr, told
 
 log = logging.getLogger(__name__)
 
+READING = "reading"  # a waiting document that a job is at this moment reading; no such state is stored
 BATCH = 256  # passages between two looks at whether to stop
 SCAN = (
     "{name} is a scan: its pages are pictures, and the program that reads pictures (Tesseract) is not installed. "
@@ -41,7 +42,8 @@ UNEXPECTED = (
 class Indexing:
     """One job's work. `skipped` are names of files that were already there, with the sentence that says so.
 
-    `passwords` are by the documents' SHA-256; they are kept here alone, and go with the job.
+    `passwords` are by the documents' SHA-256; they go with the job, and `opened` is told of each that opened a document. `reading` is the
+    number of the document that is being read at this moment.
     """
 
     def __init__(
@@ -53,9 +55,12 @@ class Indexing:
         skipped: dict[str, Sentence],
         passwords: Mapping[str, str] | None = None,
         size: Size = USUAL,
+        opened: Callable[[str, str], None] = lambda sha256, password: None,
     ) -> None:
         self.folder, self.index, self.dense, self.skipped, self.size = folder, index, dense, skipped, size
         self._load, self._passwords = embedder, dict(passwords or {})
+        self.reading: int | None = None
+        self._opened = opened
 
     def run(self, job: Job) -> dict[str, Any]:
         """Index what waits; gives the `documents` of `/index_documents`. A document that fails does not hold up the others."""
@@ -79,6 +84,7 @@ class Indexing:
                 job.doing = Sentence(LOOKING, **values) if looking else Sentence("Reading {name}: page {page} of {pages}", **values)
 
             try:
+                self.reading = document.id
                 settled += self._one(document, embedder, job, tell)
             except pdf.Cancelled:
                 break
@@ -92,6 +98,8 @@ class Indexing:
                 reference = secrets.token_hex(3)
                 log.exception("document %s of collection %s failed, reference %s", document.sha256, self.folder.name, reference)
                 self.index.fail(document.id, Sentence(UNEXPECTED, name=document.name, reference=reference))
+            finally:
+                self.reading = None
             job.result = self._result(job)
         self._passwords.clear()
         job.total = job.done
@@ -139,6 +147,8 @@ class Indexing:
         self.dense.add(self.folder.name, ids, stored)
         for before in former:
             (self.folder / "documents" / before.file).unlink(missing_ok=True)
+        if password and health.about.encrypted:
+            self._opened(document.sha256, password)
         return len(pages)
 
     def _result(self, job: Job) -> dict[str, Any]:
@@ -161,8 +171,12 @@ def needs_password(one: Document) -> bool:
     return one.error is not None and one.error.template in (pdf.PROBLEMS[told.PASSWORD], pdf.PROBLEMS[told.WRONG_PASSWORD])
 
 
-def report(one: Document) -> dict[str, Any]:
-    """A document as `/list_documents` and `/index_documents` give it; sentences in English, and translatable."""
+def report(one: Document, reading: int | None = None) -> dict[str, Any]:
+    """A document as `/list_documents` and `/index_documents` give it; sentences in English, and translatable.
+
+    Args:
+        reading: the number of the document that is being read at this moment.
+    """
     card = one.health
     return {
         "name": one.name,
@@ -180,7 +194,7 @@ def report(one: Document) -> dict[str, Any]:
         "encrypted": card.get("encrypted", False),
         "orders": card.get("orders", []),
         "left_out": sentences(card),
-        "state": one.state,
+        "state": READING if one.state == WAITING and one.id == reading else one.state,
         "needs_password": needs_password(one),
         "skipped": None,
         "error": one.error,

@@ -120,7 +120,7 @@ class PageViews:
                 self._pictures.move_to_end(key)
                 return self._pictures[key], None
         try:
-            made = paint(path, document.name, number)
+            made = paint(path, document.name, number, password=self.collections.passwords.get(folder.name, document.sha256))
         except FileUnreadable as error:
             return None, error.sentence
         with self._lock:

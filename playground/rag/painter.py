@@ -7,6 +7,7 @@ size whatever the page's, and comes with every character's place on it, as PDFiu
 from __future__ import annotations
 
 import base64
+import contextlib
 import ctypes
 import io
 import json
@@ -16,6 +17,7 @@ from typing import Any
 
 from playground.rag.readers.limits import limit_memory
 from playground.rag.readers.pictures import KINDS, LARGEST
+from playground.rag.readers.turned import at, upright
 
 LONGEST = 1_800  # pixels of the longer side
 MOST_SCALE = 4.0  # pixels a point: a stamp is not blown up to a poster
@@ -24,11 +26,11 @@ MOST_CHARACTERS = 50_000  # whose places are told
 GRID = 1_000_000  # PDFium tells places on a page in whole numbers; so many a side are fine enough
 
 
-def paint(path: Path, number: int) -> dict[str, Any]:
+def paint(path: Path, number: int, password: str | None = None) -> dict[str, Any]:
     """As `paint_page`, of a PDF or of a picture as it came from a camera or scanner; only a PDF's characters are known here."""
     with path.open("rb") as file:
         if b"%PDF-" in file.read(1024 * 1024):
-            return paint_page(path, number)
+            return paint_page(path, number, password)
     from PIL import Image, ImageOps
 
     Image.MAX_IMAGE_PIXELS = LARGEST
@@ -45,23 +47,31 @@ def paint(path: Path, number: int) -> dict[str, Any]:
     return {"pages": count, **_told(image), "readings": []}
 
 
-def paint_page(path: Path, number: int) -> dict[str, Any]:
-    """The page (from 1): pages, width and height of the picture, the picture (WebP, base64), characters with their boxes as shares.
+def paint_page(path: Path, number: int, password: str | None = None) -> dict[str, Any]:
+    """The page (from 1): pages, width and height of the picture, the picture (WebP, base64), characters with their boxes as shares; or that
+    the file is `locked`.
 
-    A page that is turned is told twice, as it is shown and as it was written: PDFium puts the characters of one that stands on its head
-    in another order.
+    A page whose letters do not stand upright as it is shown is told twice, as it is shown and as it was read: PDFium puts the characters
+    of one that stands on its head in another order.
     """
     import pypdfium2 as pdfium
+    import pypdfium2.raw as raw
 
-    document = pdfium.PdfDocument(path)
+    try:
+        document = pdfium.PdfDocument(path, password=password)
+    except pdfium.PdfiumError as error:
+        if getattr(error, "err_code", None) == raw.FPDF_ERR_PASSWORD:
+            return {"locked": True}
+        raise
     page = document[number - 1]
     scale = min(MOST_SCALE, LONGEST / max(*page.get_size(), 1.0))
     image = page.render(scale=scale, may_draw_forms=False).to_pil().convert("RGB")
-    turned = page.get_rotation()
-    readings = [places(page, turned)]
-    if turned:
-        page.set_rotation(0)
-        readings.append(places(page, turned))
+    with contextlib.closing(page.get_textpage()) as text:
+        readings = [places(page, text)]
+        turn = upright(page, text)
+    if turn != page.get_rotation():
+        with at(page, turn) as text:
+            readings.append(places(page, text))
     return {
         "pages": len(document),
         **_told(image),
@@ -85,15 +95,11 @@ def _packed(image: Any) -> bytes:
         image = image.resize((max(1, image.width * 2 // 3), max(1, image.height * 2 // 3)))
 
 
-def places(page: Any, turned: int) -> dict[str, list[Any]]:
-    """The page's characters in order, and for each (left, top, right, bottom) as shares of the page as it is shown, None if not on it.
-
-    `turned` is by how many degrees it is shown turned; `page` itself may be set to another turn, in which its characters are read.
-    """
+def places(page: Any, text: Any) -> dict[str, list[Any]]:
+    """The page's characters in the order of its text page, and for each (left, top, right, bottom) as shares of the page as it is shown,
+    None if not on it."""
     import pypdfium2.raw as raw
 
-    text = page.get_textpage()
-    page.set_rotation(turned)
     count = min(raw.FPDFText_CountChars(text), MOST_CHARACTERS)
     rectangle, x, y = raw.FS_RECTF(), ctypes.c_int(), ctypes.c_int()
 
@@ -122,11 +128,12 @@ def _character(code: int) -> str:
 
 
 def main() -> int:
+    """The password, if there is one, comes by standard input, so that no process list shows it."""
     limit_memory()
     out = sys.stdout
     sys.stdout = sys.stderr  # whatever a library prints must not stand in our line
     try:
-        told = paint(Path(sys.argv[1]), int(sys.argv[2]))
+        told = paint(Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.stdin.readline())["password"])
     except Exception as error:  # libraries raise all kinds for broken files
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1

@@ -23,6 +23,10 @@ from playground.settings import PROJECT
 SECONDS = 20.0  # that drawing one page may take
 MOST_BYTES = 16 * 1024**2  # of what the painter may say
 NOT_DRAWN = "Page {page} of {name} cannot be drawn as a picture. Its text, as it was read, stands here in its place."
+LOCKED = (
+    "{name} is protected by a password, which is never written down and is not known any more, so its pages cannot be shown as pictures. "
+    "The text of the page, as it was read, stands here instead. To see the pictures, take the document out, then add it again."
+)
 _turns = threading.BoundedSemaphore(2)  # painters at a time: each may take much memory
 
 
@@ -40,7 +44,7 @@ class Picture:
     readings: list[list[tuple[str, Box | None]]]
 
 
-def paint(path: Path, name: str, number: int, *, seconds: float = SECONDS) -> Picture:
+def paint(path: Path, name: str, number: int, *, seconds: float = SECONDS, password: str | None = None) -> Picture:
     """Draw a page, counted from 1.
 
     Args:
@@ -52,21 +56,24 @@ def paint(path: Path, name: str, number: int, *, seconds: float = SECONDS) -> Pi
     if not _turns.acquire(timeout=seconds):
         raise FileUnreadable(NOT_DRAWN, page=number, name=name)
     try:
-        line = _said(path, number, seconds)
+        line = _said(path, number, seconds, password)
     finally:
         _turns.release()
     try:
-        return _picture(json.loads(line))
+        told = json.loads(line)
+        if told.get("locked"):
+            raise FileUnreadable(LOCKED, name=name)
+        return _picture(told)
     except (ValueError, KeyError, TypeError, AttributeError) as error:  # nothing, half a line, or not what a painter says
         raise FileUnreadable(NOT_DRAWN, page=number, name=name) from error
 
 
-def _said(path: Path, number: int, seconds: float) -> bytes:
-    """What the painter wrote until it ended or was killed."""
+def _said(path: Path, number: int, seconds: float, password: str | None) -> bytes:
+    """What the painter wrote until it ended or was killed. It gets the password, if there is one, by its standard input."""
     environ = {"PYTHONUTF8": "1"} if os.name == "posix" else None  # as for the reader: no token of ours must be found there
     process = subprocess.Popen(
         [sys.executable, "-m", "playground.rag.painter", str(path.absolute()), str(int(number))],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=PROJECT,
@@ -75,15 +82,20 @@ def _said(path: Path, number: int, seconds: float) -> bytes:
     late = threading.Timer(seconds, process.kill)
     late.start()
     try:
+        with contextlib.suppress(OSError):
+            if process.stdin is not None:
+                process.stdin.write(json.dumps({"password": password}).encode() + b"\n")
+                process.stdin.flush()
         told = process.stdout.read(MOST_BYTES + 1) if process.stdout else b""
         return told if len(told) <= MOST_BYTES else b""
     finally:
         late.cancel()
         process.kill()
         process.wait()
-        if process.stdout is not None:
-            with contextlib.suppress(OSError):
-                process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
 
 
 def _picture(told: dict[str, Any]) -> Picture:

@@ -23,6 +23,7 @@ from playground.rag.chunks import Size, size_in
 from playground.rag.dense import Dense
 from playground.rag.embedders import STARTER, Embedder, Embedders
 from playground.rag.index import DONE, WAITING, Index
+from playground.rag.passwords import Passwords
 from playground.rag.pdf import SUFFIXES
 from playground.rag.reindexing import Reindexing
 from playground.rag.text import clean
@@ -46,7 +47,9 @@ class Shelf:
         self.workspace, self.settings, self.jobs = workspace, settings, jobs
         self.embedders = Embedders(settings)
         self.dense = Dense(workspace.home / "chroma", settings.chroma_url)
+        self.passwords = Passwords()
         self._under_way: dict[str, Job] = {}
+        self._indexing: dict[str, indexing.Indexing] = {}  # the last one of each collection
         self._lock = threading.Lock()
 
     # collections
@@ -137,6 +140,8 @@ class Shelf:
             until = time.monotonic() + STOP_SECONDS
             while job.began and not job.finished and time.monotonic() < until:  # or it would write into a folder that is going
                 time.sleep(0.05)
+        self._indexing.pop(folder.name, None)
+        self.passwords.forget(folder.name)
         self.workspace.delete(folder)
         self.dense.drop(folder.name)
         return {**told, "deleted": True}
@@ -145,7 +150,9 @@ class Shelf:
 
     def documents(self, owner: str, collection: str) -> list[dict[str, Any]]:
         """The documents of a collection in the order they came, as `/list_documents` gives them."""
-        return [indexing.report(one) for one in Index(self.find(owner, collection) / "index.sqlite").documents()]
+        folder = self.find(owner, collection)
+        work = self._indexing.get(folder.name)
+        return [indexing.report(one, work.reading if work else None) for one in Index(folder / "index.sqlite").documents()]
 
     def add(
         self,
@@ -159,8 +166,8 @@ class Shelf:
         """Copy (path, name) files into a collection and index them, and whatever was left waiting there, in a job.
 
         Args:
-            passwords: by the names of files, also of those that failed for want of one, which get another try. Kept in memory only, and
-                only until they are read.
+            passwords: by the names of files, also of those that failed for want of one, which get another try. Kept in memory only; one
+                that opens its document for a while longer, so that pages can be shown (`playground.rag.passwords`).
             size: of the passages, where the collection is a new one; so is `embedder`.
 
         Raises:
@@ -210,8 +217,16 @@ class Shelf:
                 if index.register(name, digest, target.name).name != name:  # it waits already, under another name
                     skipped[name] = Sentence("{name} is already there, with the same content.", name=name)
             work = indexing.Indexing(
-                folder, index, self.dense, lambda: self.embedder_of(folder), skipped, words, size=size_in(_identity(folder))
+                folder,
+                index,
+                self.dense,
+                lambda: self.embedder_of(folder),
+                skipped,
+                words,
+                size_in(_identity(folder)),
+                lambda sha256, word: self.passwords.remember(folder.name, sha256, word),
             )
+            self._indexing[folder.name] = work
             self._under_way[folder.name] = job = self.jobs.start(owner, "index_documents", work.run)
         return job, folder
 
@@ -259,6 +274,7 @@ class Shelf:
         if self.under_way(owner, collection):
             raise WrongState("This collection is being indexed. Wait until that is done, or stop it, then delete the document.")
         for one in found:
+            self.passwords.forget(folder.name, one.sha256)
             self.dense.remove(folder.name, index.delete(one.id))
             (folder / "documents" / one.file).unlink(missing_ok=True)
         return {"collection": _identity(folder)["name"], "name": name, "deleted": True}

@@ -21,8 +21,8 @@ def _file(one: dict[str, Any], say: Say, translate: Translate) -> str:
     name = f"<b>{escape(one['name'])}</b>"
     if one["state"] == "failed":
         return f'<li class="bad">{name}<span>{escape(translate(one["error"]))}</span></li>'
-    if one["state"] == "waiting":
-        return f'<li class="waiting">{name}<span>{escape(say("documents.is_waiting"))}</span></li>'
+    if (state := one["state"]) in ("waiting", "reading"):
+        return f'<li class="{state}">{name}<span>{escape(say(f"documents.is_{state}"))}</span></li>'
     kind = "partly" if one["pages_empty"] or one["pages_garbled"] or one["left_out"] or one["orders"] else "good"
     summary = f"<summary>{name}<span>{escape(glance(one, say))}</span></summary>"
     return f'<li class="{kind}"><details>{summary}{details(one, say, translate)}</details></li>'

@@ -49,6 +49,29 @@ def indexed(server: Server) -> Server:
     return server
 
 
+ASK_NEXT = """(next) => {
+  const watch = setInterval(() => {
+    if (!document.querySelector(".answer .lead")) return;
+    clearInterval(watch);
+    const question = document.querySelector("#document-question textarea");
+    question.value = next;
+    question.dispatchEvent(new Event("input", { bubbles: true }));
+    setTimeout(() => document.querySelector("#document-send").click(), 20);
+  }, 5);
+}"""
+
+
+def test_a_question_asked_while_the_last_is_worded_is_the_one_that_stays(indexed: Server, open_page: Open) -> None:
+    for _ in range(3):
+        page = open_page(indexed.url)
+        documents_tab(page)
+        page.evaluate(ASK_NEXT, "Which planet has the most moons?")
+        ask(page, "Who keeps the spare key to the blue door?")
+        expect(page.locator(".answer.refused")).to_contain_text("do not tell", timeout=60_000)
+        page.wait_for_timeout(1500)  # the first one's words would have come by now
+        expect(page.locator(".answer.refused")).to_be_visible()
+
+
 def test_from_upload_to_a_cited_answer(start_server: Callable[..., Server], open_page: Open) -> None:
     page = open_page(start_server().url)
     documents_tab(page)
@@ -136,6 +159,39 @@ def test_a_scan_a_password_and_the_health_of_files(start_server: Callable[..., S
     assert (hits[0]["document"], hits[0]["unit"], hits[0]["label"]) == ("doors.md", "section", "Keys")
 
 
+def test_a_document_is_taken_out_only_when_that_is_said_twice(start_server: Callable[..., Server], open_page: Open, tmp_path: Path) -> None:
+    for name in ("doors.md", "ovens.md"):
+        (tmp_path / name).write_text(f"The key of the {name[:-4]} hangs behind the oven.\n")
+    server = start_server()
+    page = open_page(server.url)
+    documents_tab(page)
+    upload(page, tmp_path / "doors.md", tmp_path / "ovens.md")
+    expect(page.locator("#files")).to_contain_text("1 section", timeout=INDEX_SECONDS * 1000)
+    expect(page.locator("#files .waiting")).to_have_count(0, timeout=INDEX_SECONDS * 1000)
+    expect(page.locator("#indexing")).to_be_hidden()
+
+    def choose(name: str) -> None:
+        page.locator("#document-choice input").click()
+        page.get_by_role("option", name=name).click()
+
+    page.get_by_text("Manage collections and documents").click()
+    asked = page.locator("#remove-document-sure")
+    choose("doors.md")
+    page.locator("#remove-document").click()
+    expect(asked).to_have_text("Really take out doors.md, with its file?")
+    expect(page.locator("#files")).to_contain_text("doors.md")
+    choose("ovens.md")  # whoever chooses another one has not agreed to lose that
+    expect(asked).to_be_hidden()
+    page.locator("#remove-document").click()
+    expect(asked).to_have_text("Really take out ovens.md, with its file?")
+    asked.click()
+    expect(page.locator("#files li")).to_have_count(1)
+    expect(page.locator("#files")).to_contain_text("doors.md")
+    expect(asked).to_be_hidden()
+    collection = server.client().predict(api_name="/list_collections")[0]["collection"]
+    assert [one["name"] for one in server.client().predict(collection=collection, api_name="/list_documents")] == ["doors.md"]
+
+
 TALES = [  # question, page
     ("What was the little house in the forest built of?", 72),
     ("Who climbed up Rapunzel's hair?", 58),
@@ -155,6 +211,7 @@ def test_ten_questions_to_a_book_give_the_right_pages(start_server: Callable[...
     page = open_page(start_server().url)
     documents_tab(page)
     upload(page, GRIMM)
+    expect(page.locator("#files .reading")).to_contain_text("is being read now", timeout=INDEX_SECONDS * 1000)
     expect(page.locator("#files")).to_contain_text("246 pages", timeout=INDEX_SECONDS * 1000)
     for question, right in TALES:
         ask(page, question)

@@ -64,14 +64,40 @@ def test_a_citation_opens_its_page_by_keyboard(ready: Server, open_page: Open, s
     expect(mark).to_be_hidden()
     page.locator("#page-earlier").click()
     expect(mark).to_be_visible()
+    frame = page.locator("#page-view .frame")
+    place = frame.evaluate("(one) => { one.scrollTop = (one.scrollHeight - one.clientHeight) * 2 / 3; return one.scrollTop; }")
+    assert (place > 100) == (size[0] > 640)  # on a phone all of it is seen
     page.locator("#page-borders input").check()
     expect(page.locator("#page-view .borders li")).to_have_count(2)
+    wait_for(lambda: abs(frame.evaluate("(one) => one.scrollTop") - place) < 2, 5, "the picture stays where it was")
+    middle = "(one) => (one.scrollTop + one.clientHeight / 2) / one.scrollHeight"
+    before = frame.evaluate(middle)
     width = image.bounding_box()["width"]  # type: ignore[index]
     page.locator("#page-larger input").check()
     wait_for(lambda: image.bounding_box()["width"] > 1.4 * width, 10, "the picture is larger")  # type: ignore[index]
+    assert frame.evaluate(middle) == pytest.approx(before, abs=0.02)
     page.locator("#page-close").click()
     expect(image).to_be_hidden()
     expect(page.locator(".chips a").first).to_be_focused()
+
+
+def test_on_a_phone_the_question_comes_first_and_the_x_ray_scrolls_in_its_box(ready: Server, open_page: Open) -> None:
+    page = open_page(ready.url, viewport={"width": 390, "height": 844})
+    answered(page)
+
+    def top(selector: str) -> float:
+        return page.locator(selector).bounding_box()["y"]  # type: ignore[index]
+
+    assert top("#document-question") < top("#document-answer") < top("#documents-upload") < top("#files")
+    page.locator("#xray > button").first.click()
+    expect(page.locator("#xray-seen tbody tr").first).to_contain_text("page 8")
+    expect(page.locator("#xray-seen .pending")).to_have_count(0)
+    fits(page)
+    table = page.locator("#xray-seen .wide")
+    assert table.evaluate("(one) => { one.scrollLeft = 1000; return one.scrollLeft; }") > 100
+    assert page.evaluate("window.scrollX") == 0
+    page.evaluate("document.querySelector('#files .files').remove()")
+    assert top("#documents-upload") < top("#document-question"), "with nothing to ask yet, adding comes first"
 
 
 def test_the_x_ray_shows_what_each_step_does(ready: Server, open_page: Open) -> None:

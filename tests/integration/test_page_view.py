@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from pypdf import PdfReader, PdfWriter
+from pypdf import PdfReader, PdfWriter, Transformation
 from pypdf.generic import RectangleObject
 
 from playground.errors import FileUnreadable, NotFound
 from playground.jobs import Jobs
-from playground.rag import pictures
+from playground.rag import pdf, pictures
 from playground.rag.boxes import Box
 from playground.rag.chunks import Chunk
 from playground.rag.index import Index
@@ -47,13 +47,21 @@ def ink(picture: Picture, box: Box) -> float:
 def changed(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """The handbook's eighth page alone, changed."""
 
-    def make(turned: int = 0, crop: tuple[float, float, float, float] | None = None, media: tuple[float, ...] | None = None) -> Path:
+    def make(
+        turned: int = 0, crop: tuple[float, float, float, float] | None = None, media: tuple[float, ...] | None = None, letters: int = 0
+    ) -> Path:
+        """`letters` are turned counterclockwise on the page, which is itself shown `turned` clockwise."""
         writer = PdfWriter()
         page = writer.add_page(PdfReader(HANDBOOK).pages[7])
         if media:
             page.mediabox = RectangleObject(media)
         if crop:
             page.cropbox = RectangleObject(crop)
+        if letters:
+            (left, bottom), (right, top) = page.mediabox.lower_left, page.mediabox.upper_right
+            across, up = float(left + right) / 2, float(bottom + top) / 2
+            page.add_transformation(Transformation().translate(-across, -up).rotate(letters).translate(across, up))
+            page.mediabox = page.cropbox = RectangleObject((across - 430, up - 430, across + 430, up + 430))
         page.rotate(turned)
         path = tmp_path_factory.mktemp("changed") / "page.pdf"
         writer.write(path)
@@ -94,6 +102,21 @@ def test_turned_pages(changed: Callable[..., Path], upright: tuple[Picture, Box]
     picture, box = marked(changed(turned))
     assert (picture.width > picture.height) == (turned != 180)
     assert (box.left, box.top, box.right, box.bottom) == pytest.approx(where(upright[1]), abs=0.003)
+    assert ink(picture, box) > 0.08
+
+
+@pytest.mark.parametrize("turned", [0, 90])
+@pytest.mark.parametrize("letters", [90, 180, 270])
+def test_letters_that_lie_on_their_side_or_stand_on_their_head_are_read_in_order(
+    changed: Callable[..., Path], letters: int, turned: int
+) -> None:
+    [(_, wanted)] = pdf.read(changed(), "page.pdf")
+    path = changed(turned, letters=letters)
+    [(_, page)] = pdf.read(path, "page.pdf")
+    assert page.text.split() == wanted.text.split()
+    picture, box = marked(path)
+    assert box.text.replace(" ", "") == QUOTE.replace(" ", "")
+    assert (box.bottom - box.top > box.right - box.left) == ((letters - turned) % 180 == 90)
     assert ink(picture, box) > 0.08
 
 

@@ -456,6 +456,7 @@ def test_a_stopped_indexing_can_be_taken_up_again(app: Collections, held: thread
     with pytest.raises(WrongState):
         app.remove("me", "Papers", "a.pdf")
     assert app.under_way("me", "Papers") is job
+    until(lambda: states(app) == [("a.pdf", "reading"), ("b.pdf", "waiting")])
     app.jobs.stop("me", job.job_id)
     finished(job, 5, state="stopped")
     assert states(app) == [("a.pdf", "waiting"), ("b.pdf", "waiting")]

@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from playground.rag.readers import ocr, rules
+from playground.rag.readers import ocr, rules, turned
 from playground.rag.readers.limits import within
 from playground.rag.readers.tables import Tables
 from playground.rag.readers.told import (
@@ -190,13 +190,17 @@ class _Work:
         found = page.get_textpage()
         try:
             text = found.get_text_range()[:MOST_CHARACTERS]
+            turn = turned.upright(page, found)
+            if lies := turn != page.get_rotation():
+                with turned.at(page, turn) as upright:
+                    text = upright.get_text_range()[:MOST_CHARACTERS]
             share = garbled(text)
             if share > GARBLED:
                 with contextlib.suppress(Exception), within(SECOND_SECONDS):
                     other = self.second.text(number)
                     if len(other.strip()) >= 0.5 * len(text.strip()) and garbled(other) < share:
                         return (Part(other),), 0
-            elif text.strip() and rules.ruled(page):
+            elif text.strip() and not lies and rules.ruled(page):  # of letters that lie on their side pdfplumber makes no words
                 with contextlib.suppress(Exception), within(TABLE_SECONDS):
                     return self._with_tables(page, number, found, text)
             return (Part(text),), 0

@@ -55,6 +55,7 @@ class Manage:
     new_name: gr.Textbox
     rename_document: gr.Button
     remove: gr.Button
+    remove_sure: gr.Button
     collection_name: gr.Textbox
     rename_collection: gr.Button
     delete: gr.Button
@@ -67,7 +68,8 @@ def manage(page: Page, own_embedders: bool) -> Manage:
     new_name = gr.Textbox(label=label("files.new_name"), max_lines=1, elem_id="new-document-name")
     with gr.Row():
         rename_document = gr.Button(label("files.rename"), size="sm")
-        remove = gr.Button(label("documents.remove"), size="sm")
+        remove = gr.Button(label("documents.remove"), size="sm", elem_id="remove-document")
+    remove_sure = gr.Button(size="sm", variant="stop", visible=False, elem_id="remove-document-sure")
     embedder = gr.Dropdown(
         [(one.name, one.id) for one in KNOWN],
         value=STARTER,
@@ -81,7 +83,7 @@ def manage(page: Page, own_embedders: bool) -> Manage:
     with gr.Row():
         rename_collection = gr.Button(label("files.rename_collection"), size="sm")
         delete = gr.Button(label("documents.delete"), size="sm")
-    return Manage(new_name, rename_document, remove, collection_name, rename_collection, delete, embedder, reindex)
+    return Manage(new_name, rename_document, remove, remove_sure, collection_name, rename_collection, delete, embedder, reindex)
 
 
 def wire(page: Page, unlocking: Unlock, managing: Manage, collection: gr.State, document: gr.Dropdown, refresh: dict[str, Any]) -> None:
@@ -101,6 +103,17 @@ def wire(page: Page, unlocking: Unlock, managing: Manage, collection: gr.State, 
         collections.rename_document(visitor.owner, chosen, name, new)
         return ""
 
+    def ask_first(visitor: Visitor, name: str | None) -> Any:
+        """Ask once more, by name, before a document is taken out."""
+        if not name:
+            raise InputError("No document is chosen. Choose one from the list first.")
+        return gr.update(value=page.say_in(visitor.language)("documents.remove_sure", name=name), visible=True)
+
+    def take_out(visitor: Visitor, chosen: str, name: str | None) -> Any:
+        if name:
+            collections.remove(visitor.owner, chosen, name)
+        return gr.update(visible=False)
+
     def rename_collection(visitor: Visitor, chosen: str, new: str) -> tuple[str, str]:
         return collections.rename(visitor.owner, chosen, new)["collection"], ""
 
@@ -112,6 +125,10 @@ def wire(page: Page, unlocking: Unlock, managing: Manage, collection: gr.State, 
     for event in (u.button.click, u.word.submit):
         event(**opened, **QUIET).then(**refresh)
     m.rename_document.click(on(rename_document), [page.owner, collection, document, m.new_name], m.new_name, **QUIET).then(**refresh)
+    m.remove.click(on(ask_first), [page.owner, document], m.remove_sure, **QUIET)
+    document.change(lambda: gr.update(visible=False), None, m.remove_sure, **QUIET)
+    sure = {"fn": on(take_out), "inputs": [page.owner, collection, document], "outputs": m.remove_sure}
+    m.remove_sure.click(**sure, api_visibility="private").then(**refresh)
     names = [collection, m.collection_name]
     m.rename_collection.click(on(rename_collection), [page.owner, collection, m.collection_name], names, **QUIET).then(**refresh)
     m.reindex.click(on(reindex), [page.owner, collection, m.embedder], None, **QUIET).then(**refresh)

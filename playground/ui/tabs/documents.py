@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from playground.asking import phraser
-from playground.errors import InputError, NotFound
+from playground.errors import NotFound
 from playground.rag.chunks import MOST_OVERLAP, Size
 from playground.rag.embedders import KNOWN, STARTER
 from playground.rag.pdf import SUFFIXES
@@ -24,6 +25,7 @@ from playground.ui.page import Page
 from playground.ui.tabs import check_questions, document_files, facts_or_style, page_view, panes, passage_size, xray
 from playground.ui.tabs.page_view import PICKED
 from playground.ui.tabs.train import run_label
+from playground.ui.turn import Turn
 
 BASE = "base"
 EXAMPLES = 4
@@ -41,7 +43,7 @@ def build(page: Page) -> DocumentsTab:
 
     with gr.Tab(label("documents.tab"), id="documents") as tab:
         with gr.Row(equal_height=False):
-            with gr.Column(scale=4, min_width=320):
+            with gr.Column(scale=4, min_width=320, elem_id="documents-side"):
                 empty = gr.Markdown(label("documents.empty"), elem_classes="empty")
                 upload = gr.File(
                     label=label("documents.upload"),
@@ -114,6 +116,7 @@ def build(page: Page) -> DocumentsTab:
         experiment = facts_or_style.build(page)
         collection = gr.State("")
         questions = gr.State([])
+        turn = gr.State(Turn())
         check_questions.build(page, tab, collection)
     timer = gr.Timer(TICK, active=False)
 
@@ -184,27 +187,32 @@ def build(page: Page) -> DocumentsTab:
         if chosen and (job := collections.under_way(visitor.owner, chosen)):
             services.jobs.stop(visitor.owner, job.job_id)
 
-    def take_out(visitor: Visitor, chosen: str, name: str | None) -> None:
-        if not name:
-            raise InputError("No document is chosen. Choose one from the list first.")
-        collections.remove(visitor.owner, chosen, name)
-
     def drop(visitor: Visitor, chosen: str) -> tuple[str, Any, str, str]:
         if chosen:
             collections.delete(visitor.owner, chosen)
         return "", gr.update(visible=False), "", ""
 
-    def answer(visitor: Visitor, text: str, chosen: str, who: str, how: str) -> Iterator[list[Any]]:
+    def answer(visitor: Visitor, text: str, chosen: str, who: str, how: str, turn: Turn) -> Iterator[list[Any]]:
         """Stream the answer; the passages stand as soon as they are found."""
         say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
         run_id, model = phraser(who)
         passages = None
-        yield [gr.skip(), gr.skip(), {}, gr.update(visible=False)]
-        for state in services.asking.documents(visitor.owner, text, chosen, run_id, {"mode": how, **model}):
-            fresh = shown.passages(state["passages"], state["citations"], say)
-            known = {"question": text, "collection": chosen, "citations": state["citations"], "passages": state["passages"]}
-            yield [shown.answer(state, say, translate), gr.skip() if fresh == passages else fresh, known, gr.skip()]
-            passages = fresh
+        with turn.taken((text, chosen, who, how)) as mine:
+            yield [gr.skip(), gr.skip(), {}, gr.update(visible=False)] if mine else [gr.skip()] * 4
+            if not mine:
+                return
+            with closing(services.asking.documents(visitor.owner, text, chosen, run_id, {"mode": how, **model})) as states:
+                for state in states:
+                    if mine.overtaken:
+                        break
+                    state["stopped"] = ends = mine.over  # which may change while this is on its way
+                    fresh = shown.passages(state["passages"], state["citations"], say)
+                    known = {"question": text, "collection": chosen, "citations": state["citations"], "passages": state["passages"]}
+                    yield [shown.answer(state, say, translate), gr.skip() if fresh == passages else fresh, known, gr.skip()]
+                    passages = fresh
+                    if ends:
+                        break
+            yield [gr.skip()] * 4  # the last thing that is shown, were it to arrive late
 
     def take(number: int) -> Any:
         return lambda pairs: pairs[number]
@@ -219,7 +227,8 @@ def build(page: Page) -> DocumentsTab:
     }
     gr.on([tab.select, page.run_id.change], trigger_mode="always_last", **everything)  # "once" would drop a change under way
     tab.select(**experiment.open)
-    choice.input(lambda chosen: chosen, choice, collection, **quiet).then(**everything)
+    # what was asked about one collection is not answered about another
+    choice.input(lambda chosen: (chosen, gr.update(visible=False)), choice, [collection, sure], **quiet).then(**everything)
     added = upload.upload(
         on(add),
         [page.owner, upload, collection, new_name, embedder, size.tokens, size.overlap],
@@ -231,21 +240,20 @@ def build(page: Page) -> DocumentsTab:
         button.click(on(handler), [page.owner, collection], None, **quiet).then(**everything)
     document_files.wire(page, unlocking, managing, collection, document, everything)
     timer.tick(on(look), [page.owner, collection], state, **quiet)
-    managing.remove.click(on(take_out), [page.owner, collection, document], None, api_visibility="private").then(**everything)
     managing.delete.click(lambda: gr.update(visible=True), None, sure, **quiet)
     sure.click(on(drop), [page.owner, collection], [collection, sure, told, found], api_visibility="private").then(**everything)
     asking = {
         "fn": on(answer),
-        "inputs": [page.owner, question, collection, model, mode],
+        "inputs": [page.owner, question, collection, model, mode, turn],
         "outputs": [told, found, pages.answered, pages.box],
         "api_visibility": "private",
         "show_progress": "hidden",
         "concurrency_limit": None,  # who asks at the same time is answered in the same batch
-        "trigger_mode": "multiple",  # a question asked while the last answer is still being worded is not lost
+        "trigger_mode": "multiple",  # a question asked while the last answer is still being worded is not lost: it ends that one
     }
     events = [send.click(**asking), question.submit(**asking)]
     for number, button in enumerate(buttons):
         events.append(button.click(take(number), questions, question, **quiet).then(**asking))
-    stop.click(None, None, None, cancels=events)
+    stop.click(lambda turn: turn.stop(), turn, None, **quiet)
     seen.wire(events, model)
     return DocumentsTab(tab)

@@ -29,7 +29,16 @@ SHOW = """() => {
   frame.focus({ preventScroll: true });
   if (mark) frame.scrollTop = mark.offsetTop - frame.clientHeight / 3;
 }"""
-ENLARGE = "(on) => { document.querySelector('#page-view-box').classList.toggle('larger', on); }"
+# What is in the middle of the frame stays there.
+ENLARGE = """(on) => {
+  const frame = document.querySelector('#page-view .frame');
+  const across = frame && (frame.scrollLeft + frame.clientWidth / 2) / frame.scrollWidth;
+  const down = frame && (frame.scrollTop + frame.clientHeight / 2) / frame.scrollHeight;
+  document.querySelector('#page-view-box').classList.toggle('larger', on);
+  if (!frame) return;
+  frame.scrollLeft = across * frame.scrollWidth - frame.clientWidth / 2;
+  frame.scrollTop = down * frame.scrollHeight - frame.clientHeight / 2;
+}"""
 BACK = '() => { document.querySelector(`[data-pick="${window.pickedLast}"]`)?.focus(); }'
 NOWHERE: dict[str, Any] = {}
 

@@ -1,0 +1,52 @@
+"""Passwords of documents while they are known: in the memory of this process alone, and for a while.
+
+Nothing here is written to disk, logged or shown. Knows neither files nor how they are opened.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+SECONDS = 3600.0  # after its last use a password is forgotten
+
+
+@dataclass
+class _Known:
+    word: str = field(repr=False)
+    until: float
+
+
+class Passwords:
+    """By a collection's id and a document's SHA-256. Safe under threads."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], _Known] = {}
+        self._lock = threading.Lock()
+
+    def remember(self, collection: str, sha256: str, word: str) -> None:
+        with self._lock:
+            self._sweep()
+            self._known[collection, sha256] = _Known(word, time.monotonic() + SECONDS)
+
+    def get(self, collection: str, sha256: str) -> str | None:
+        """The password, which is then known for another while."""
+        with self._lock:
+            self._sweep()
+            known = self._known.get((collection, sha256))
+            if known is None:
+                return None
+            known.until = time.monotonic() + SECONDS
+            return known.word
+
+    def forget(self, collection: str, sha256: str | None = None) -> None:
+        """That of a document, or those of a whole collection."""
+        with self._lock:
+            for key in [key for key in self._known if key[0] == collection and sha256 in (None, key[1])]:
+                del self._known[key]
+
+    def _sweep(self) -> None:
+        now = time.monotonic()
+        for key in [key for key, known in self._known.items() if known.until <= now]:
+            del self._known[key]
