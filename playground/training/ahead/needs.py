@@ -19,7 +19,7 @@ MB = 1024**2
 COPIES = 2 * 1024**3  # bytes; `quick` holds no second copy of the frozen weights beyond
 
 # bytes
-LIBRARIES = 560 * MB  # the worker's process with its libraries, before any weight
+LIBRARIES = 590 * MB  # the worker's process with its libraries, before any weight
 ON_GPU = 700 * MB  # a GPU's context and its libraries' room
 KERNELS, KERNELS_A_STEP = 70 * MB, 7 * MB  # code that is made anew for each new number of tokens, up to a limit (`launching.environment`)
 SCORE = 8  # of each learned token's score for each word: in 16 bits, its logarithm in 32, and its gradient (`quick.scores`)
