@@ -1,6 +1,6 @@
 """A training process that is ready before it is needed: it has loaded the training programs, which takes seconds, and waits for a run.
 
-It costs some 520 MB of memory while it waits (`PLAYGROUND_WARM=off` does without), is begun when a dataset has come in, never with the
+It costs some 480 MB of memory while it waits (`PLAYGROUND_WARM=off` does without), is begun when a dataset has come in, never with the
 app, and ends with the app. Given a run it is a worker like any other. Does not know the line of runs.
 """
 
