@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
@@ -111,7 +111,7 @@ class Asking:
         run_id: str,
         settings: Mapping[str, Any] | None = None,
         earlier: Mapping[str, Turns] | None = None,
-    ) -> Iterator[dict[str, State]]:
+    ) -> Generator[dict[str, State], None, None]:
         """Answer one prompt by the base, by a run and by others, side by side: see `/compare` in the programming interface.
 
         Args:
@@ -196,7 +196,7 @@ class Asking:
 
     def documents(
         self, owner: str, question: str, collection: str, run_id: str | None = None, settings: Mapping[str, Any] | None = None
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Generator[dict[str, Any], None, None]:
         """Answer from a collection, by the base model, a run or, with the setting `model`, a server's model: see `/ask`.
 
         Raises:

@@ -114,7 +114,7 @@ class Facts:
         except PlaygroundError as error:  # this question alone cannot be asked
             answers = {pane: answered({"text": "", "error": error.sentence}, one, common) for pane in PANES}
         finally:
-            stream.close()  # type: ignore[attr-defined]
+            stream.close()
         return {"question": one.question, "right": one.right, "answers": answers}
 
 

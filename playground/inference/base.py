@@ -173,6 +173,8 @@ class Base:
         import torch
         from transformers import GenerationConfig, StoppingCriteriaList
 
+        from playground.inference.cache import spare_cache
+
         rows = all[start : start + size]
         longest = max(len(row.ids) for row in rows)
         padding = [longest - len(row.ids) for row in rows]
@@ -189,6 +191,7 @@ class Base:
         adapters, own = self.adapters, proof_of(self._whole) if self._whole else None
         if adapters is None:
             raise RuntimeError("the model is not loaded")
+        cache = spare_cache(self._model)
 
         def step(tokens: list[int]) -> list[bool]:
             with work.lock:
@@ -207,6 +210,7 @@ class Base:
                 generation_config=config,
                 logits_processor=choosers([row.settings for row in rows], [0] * len(rows) if self.ref.encoder_decoder else padding),
                 stopping_criteria=StoppingCriteriaList([_follower(step)]),
+                **({} if cache is None else {"past_key_values": cache}),
                 **options,
             )
 

@@ -59,8 +59,10 @@ def environment(*, offline: bool, token: str | None = None) -> dict[str, str]:
     """
     environ = {**os.environ, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1"}
     environ |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "PYTHONFAULTHANDLER": "1"}
-    # glibc: keep what each step needs, and give back what only a large one did
-    environ |= {"MALLOC_MMAP_THRESHOLD_": str(4 * 1024**2), "MALLOC_TRIM_THRESHOLD_": str(16 * 1024**2)}
+    # glibc: keep what each step needs, and give back what only a large one did; a heap of its own for each thread would keep it many times
+    environ |= {"MALLOC_MMAP_THRESHOLD_": str(4 * 1024**2), "MALLOC_TRIM_THRESHOLD_": str(16 * 1024**2), "MALLOC_ARENA_MAX": "1"}
+    # Nothing is compiled here, but bitsandbytes asks for it as it is imported, and torch's compiler takes 40 MB and a second to come.
+    environ |= {"TORCHDYNAMO_DISABLE": "1"}
     # Kernels are compiled for each new number of tokens, which few batches share, and the usual 1024 of them would take a gigabyte.
     environ |= {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64", "LRU_CACHE_CAPACITY": "64"}
     # Threads that wait turn over a thousand times before they sleep: waking them costs more than the small sums between two meetings.

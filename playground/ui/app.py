@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from playground.ui.formatting import Say, megabytes, strip
 from playground.ui.i18n import Texts
 from playground.ui.language import SWITCH, FirstScript
 from playground.ui.page import Page
+from playground.ui.sessions import share_config
 from playground.ui.tabs import chat, dataset, documents, train
 from playground.ui.theme import theme
 from playground.ui.vote_page import VotePage
@@ -29,7 +29,7 @@ HOUR = 3600
 TICK = 1.0  # seconds
 PULSE = 5.0
 THREADS = 100  # of handlers; whoever waits for an answer holds one
-SESSIONS = 1_000  # page views whose state is kept, at some 300 KB each
+SESSIONS = 1_000  # page views whose state is kept, at some 600 KB each
 
 
 def build_app(services: Services) -> gr.Blocks:
@@ -67,7 +67,7 @@ def build_app(services: Services) -> gr.Blocks:
         _wire(app, page, tabs, standing, following, where, key, train_tab, dataset_tab.changed)
         _wire_start_over(page, again, tabs)
         api.build(page)
-    _remember_signatures(app)
+    share_config(app)
     app.texts = texts  # launch() needs the locales
     return app
 
@@ -81,18 +81,6 @@ def _pulse() -> None:
     gr.Timer(PULSE).tick(
         lambda: None, None, None, trigger_mode="multiple", concurrency_limit=None, show_progress="hidden", api_visibility="private"
     )
-
-
-def _remember_signatures(app: gr.Blocks) -> None:
-    """Let every component's constructor carry its signature (PEP 362).
-
-    Gradio works out those of all components anew for each browser and each program that comes, which takes half of the time that thirty of
-    them who come at once keep everybody waiting.
-    """
-    for kind in {kind for block in app.blocks.values() for kind in type(block).__mro__}:
-        make = kind.__dict__.get("__init__")
-        if inspect.isfunction(make):
-            make.__signature__ = inspect.signature(make)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)

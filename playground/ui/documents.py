@@ -48,7 +48,9 @@ def _model(state: dict[str, Any], say: Say, translate: Translate) -> str:
     else:
         name = state["adapter"]["name"] if state["adapter"] else say("documents.base", model=state["model"])
     verdict = ""
-    if state["done"]:
+    if state.get("stopped") and not state["done"]:
+        verdict = f'<span class="warn">{escape(say("chat.stopped"))}</span>'
+    elif state["done"]:
         key = "documents.keeps" if state["supported"] else "documents.strays"
         verdict = f'<span class="{"good" if state["supported"] else "warn"}">{escape(say(key))}</span>'
     return (

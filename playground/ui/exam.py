@@ -19,15 +19,6 @@ MARKS = {True: ("✓", "yes"), False: ("✗", "no")}
 SEARCH = ("recall_1", "recall_5", "recall_10", "mrr_10")
 
 
-def ending(job: Any, say: Say, translate: Translate) -> str:
-    """What to know of a list that did not come to its end."""
-    if job.error:
-        return f'<p class="warn">{escape(translate(job.error))}</p>'
-    if job.state == "stopped":
-        return f'<p class="warn">{escape(say("many.was_stopped", n=len((job.result or {}).get("rows", [])), total=job.total))}</p>'
-    return ""
-
-
 def setting(about: Mapping[str, Any], say: Say) -> str:
     """With which settings a list was asked, in one phrase."""
     how = about["settings"]

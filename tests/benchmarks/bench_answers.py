@@ -2,7 +2,8 @@
 
 python -m tests.benchmarks.bench_answers [EMBEDDER]
 
-Each set's passages are one collection, searched and quoted as the Documents tab does it, without a model. Questions without an answer are
+Each set's passages are one collection, searched and quoted as the Documents tab does it; of the held sets, the starter is also let put the
+answer into its own words. Questions without an answer are
 Pirá's and the sample handbook's own, and those of documents that were left out of the collection. `evidence.ENOUGH` was set on the sample
 handbook; the threshold that the `apart` questions below would choose is tried beside it on the `held` ones, which are of other documents.
 """
@@ -13,15 +14,21 @@ import csv
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from playground.asking import ANSWER_TOKENS
+from playground.inference.generate import GenerationSettings
+from playground.inference.host import Host
+from playground.inference.panes import Pane
 from playground.intervals import bootstrap
+from playground.messages import conversation
+from playground.models.catalog import STARTER, Catalog
 from playground.rag import evidence
-from playground.rag.answer import respond
+from playground.rag.answer import Generate, respond
 from playground.rag.chunks import Chunk
 from playground.rag.embedders import Embedder, Embedders
 from playground.rag.exam.expected import Expected
@@ -96,8 +103,21 @@ def _halved(made: questions.QuestionSet, answers: Callable[[str], tuple[str, ...
     return [made.passages[number] for number in kept], listed
 
 
-def rows(texts: Texts, embedder: Embedder, thesaurus: Thesaurus, path: Path) -> list[Row]:
-    """Each question's row, as the app makes it."""
+def in_own_words(settings: Settings) -> Generate:
+    """The starter, asked as the Documents tab asks it."""
+    catalog = Catalog(settings)
+    host, ref = Host(catalog), catalog.resolve(STARTER)
+
+    def generate(prompt: str) -> Iterator[dict[str, Any]]:
+        pane = Pane("answer", ref, False, None, conversation(prompt))
+        for states in host.stream([pane], GenerationSettings(max_new_tokens=ANSWER_TOKENS)):
+            yield vars(states["answer"])
+
+    return generate
+
+
+def rows(texts: Texts, embedder: Embedder, thesaurus: Thesaurus, path: Path, generate: Generate | None) -> list[Row]:
+    """Each question's row, as the app makes it; `generate` also words the answers that there are."""
     passages, listed = texts
     index = Index(path)
     index.create()
@@ -117,11 +137,12 @@ def rows(texts: Texts, embedder: Embedder, thesaurus: Thesaurus, path: Path) -> 
         known = index.passages([r.id for r in found])
         best_of = [known[r.id] for r in found[:EVIDENCE_PASSAGES]]
         sentences = evidence.find(one.question, best_of, index.rarity(asked), embedder.passages, related)
-        *_, last = respond(one.question, sentences, lambda passage: passage.text, None, small=True)
+        words = generate if one.answers else None
+        *_, last = respond(one.question, sentences, lambda passage: passage.text, words, small=True)
         page = place + 1 if one.answers and place >= 0 else None
         wanted = Expected(one.question, one.answers, "", page)
         hits = [{"page": known[r.id].page, "document": "all", "text": known[r.id].text} for r in found]
-        made.append(marked(wanted, vars(last), hits, stands=False, asked_model=False))
+        made.append(marked(wanted, vars(last), hits, stands=False, asked_model=words is not None))
     return made
 
 
@@ -154,7 +175,11 @@ def measured(home: Path, embedder: str = "starter") -> dict[str, list[Row]]:
         "fairytaleqa, held": fairytales("held", 2),
         "squad in Portuguese, held": squad("held"),
     }
-    told = {name: rows(texts, loaded, thesaurus, home / f"{number}.sqlite") for number, (name, texts) in enumerate(sets.items())}
+    words = in_own_words(settings)
+    told = {
+        name: rows(texts, loaded, thesaurus, home / f"{number}.sqlite", words if name.endswith("held") else None)
+        for number, (name, texts) in enumerate(sets.items())
+    }
     collections = Collections(Workspace(home), settings, Jobs(Workspace(home)))
     book = SAMPLES / "harbour_cafe_handbook.pdf"
     job, _ = collections.add("me", [(book, book.name)], "Handbook", embedder)
@@ -195,15 +220,17 @@ def report(found: dict[str, list[Row]], embedder: str) -> None:
     for name, those in found.items():
         told = figures(those)
         cells = [
-            f"{told[key]['value']:.3f} [{told[key]['low']:.3f}, {told[key]['high']:.3f}]" for key in ("exact_match", "token_f1", "right")
+            f"{told[key]['value']:.3f} [{told[key]['low']:.3f}, {told[key]['high']:.3f}]" if key in told else ""
+            for key in ("exact_match", "token_f1", "right", "model_token_f1")
         ]
         table.append([f"{name} ({told['token_f1']['n']} / {told['right']['n']})", *cells])
     write(
         "Answers from documents",
         f"The document's own sentence as the answer, embedder {embedder}, threshold {evidence.ENOUGH}. Exact match and token F1 as in "
         "SQuAD, over questions with an answer (a refusal scores 0); a whole sentence around a short answer costs F1. Right: it holds the "
-        "expected answer word for word, or nothing was there and it was refused; over all questions.",
-        ["set (with an answer / all)", "exact match", "token F1", "right"],
+        "expected answer word for word, or nothing was there and it was refused; over all questions. The last column is what the starter, "
+        "a model of 8 M parameters, makes of the evidence in its own words, which the page shows below the sentence.",
+        ["set (with an answer / all)", "exact match", "token F1", "right", "token F1 of the starter's own words"],
         table,
     )
     table, apart = [], chosen_apart(found)

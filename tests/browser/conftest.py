@@ -46,6 +46,13 @@ def free_port() -> int:
             return port
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Try what fails in a browser once more and tell of both: a model, an app and a browser share a few cores here."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and not item.get_closest_marker("soak"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @dataclass
 class Server:
     """The app as its user starts it. `stop` ends it, `kill` does so with signal 9; workers live on."""

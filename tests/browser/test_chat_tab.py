@@ -29,10 +29,23 @@ ENDLESS = "ha " * 15  # which the base repeats without an end
 # nothing seems to happen.
 PRESS_STOP = """() => {
   const by = document.querySelector("#by-base");
-  const press = setInterval(() => {
-    if (/stopped/.test(by.textContent)) clearInterval(press);
-    else if (/[1-9]\\d+ tokens/.test(by.textContent)) document.querySelector("#chat-stop").click();
-  }, 300);
+  const watch = setInterval(() => {
+    if (!/[1-9]\\d+ tokens/.test(by.textContent)) return;
+    clearInterval(watch);
+    document.querySelector("#chat-stop").click();
+  }, 20);
+}"""
+
+
+ASK_NEXT = """(next) => {
+  const by = document.querySelector("#by-base"), question = document.querySelector("#question textarea");
+  const watch = setInterval(() => {
+    if (!/[1-9]\\d+ tokens/.test(by.textContent)) return;
+    clearInterval(watch);
+    question.value = next;
+    question.dispatchEvent(new Event("input", { bubbles: true }));
+    setTimeout(() => document.querySelector("#send").click(), 20);
+  }, 20);
 }"""
 
 
@@ -146,7 +159,7 @@ def test_turns_are_remembered_where_that_is_wanted_and_taken_back(server: Server
     wait_for(lambda: page.locator("#pane-base").get_by_text("And on Monday?").count() == 1, 20, "asked again, not twice")
     expect(page.locator("#by-tuned details")).to_be_visible(timeout=SLOW)
     told = json.loads(saved(page, "#chat-json"))
-    assert [one["question"] for one in told] == [QUESTION, "And on Monday?"]
+    assert [one["question"].strip() for one in told] == [QUESTION, "And on Monday?"]
     assert {one["pane"] for one in told[0]["answers"]} == {"base", "tuned"} and told[0]["answers"][1]["adapter"]["sha256"]
     written = saved(page, "#chat-markdown")
     assert QUESTION in written and "Base: before learning" in written
@@ -181,6 +194,25 @@ def test_stop_keeps_what_was_written(server: Server, open_page: Callable[..., Pa
     assert before.count("ha") > ENDLESS.count("ha")
     ask(page, "Hi?")  # whose answer would come late, and stand under an answer that had grown
     assert (pane.text_content() or "").startswith(before)
+
+
+def test_a_question_asked_too_early_ends_the_answer_before_it(server: Server, open_page: Callable[..., Page]) -> None:
+    page = chat(server, open_page)
+    page.locator("#chat-settings").get_by_role("button").first.click()
+    page.get_by_label("Longest answer (tokens)").last.fill("512")
+    page.keyboard.press("Tab")
+    page.evaluate(ASK_NEXT, "Hi?")
+    page.locator("#question textarea").fill(ENDLESS)
+    page.locator("#send").dblclick()
+    expect(page.locator("#pane-base")).to_contain_text("Hi?", timeout=SLOW)
+    for pane in ("base", "tuned"):
+        expect(page.locator(f"#by-{pane} details")).to_be_visible(timeout=SLOW)
+    text = page.locator("#pane-base").text_content() or ""
+    assert text.count("ha") > ENDLESS.count("ha") and text.rfind("Hi?") > text.rfind("ha ha"), "its answer stands last"
+    told = json.loads(saved(page, "#chat-json"))
+    assert [one["question"].strip() for one in told] == [ENDLESS.strip(), "Hi?"], "a press that came twice asks once"
+    assert [one["stopped_because"] for one in told[0]["answers"]] == ["cancelled"] * 2
+    assert told[0]["answers"][0]["tokens"] < 512 and told[1]["answers"][0]["tokens"]
 
 
 def test_who_leaves_frees_their_place(server: Server, first: str) -> None:

@@ -49,6 +49,29 @@ def indexed(server: Server) -> Server:
     return server
 
 
+ASK_NEXT = """(next) => {
+  const watch = setInterval(() => {
+    if (!document.querySelector(".answer .lead")) return;
+    clearInterval(watch);
+    const question = document.querySelector("#document-question textarea");
+    question.value = next;
+    question.dispatchEvent(new Event("input", { bubbles: true }));
+    setTimeout(() => document.querySelector("#document-send").click(), 20);
+  }, 5);
+}"""
+
+
+def test_a_question_asked_while_the_last_is_worded_is_the_one_that_stays(indexed: Server, open_page: Open) -> None:
+    for _ in range(3):
+        page = open_page(indexed.url)
+        documents_tab(page)
+        page.evaluate(ASK_NEXT, "Which planet has the most moons?")
+        ask(page, "Who keeps the spare key to the blue door?")
+        expect(page.locator(".answer.refused")).to_contain_text("do not tell", timeout=60_000)
+        page.wait_for_timeout(1500)  # the first one's words would have come by now
+        expect(page.locator(".answer.refused")).to_be_visible()
+
+
 def test_from_upload_to_a_cited_answer(start_server: Callable[..., Server], open_page: Open) -> None:
     page = open_page(start_server().url)
     documents_tab(page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from playground.inference.panes import PaneState
 from playground.messages import conversation
 from playground.models.catalog import Catalog, ModelRef
 from playground.models.loading import load
+from playground.models.template import encode, end_ids, load_tokenizer
 from tests.integration.conftest import MakeAdapter
 from tests.integration.test_inference_host import SHORT, pane, whole
 
@@ -71,6 +73,29 @@ def test_who_asks_at_the_same_moment_is_answered_together_and_as_if_alone(
     for one, other in zip(together, alone, strict=True):
         assert (one.text, one.adapter, one.tokens, one.stopped_because) == (other.text, other.adapter, other.tokens, other.stopped_because)
     assert len({one.text for one in together}) > 8, "the questions and settings differ, so a mix-up would show"
+
+
+def test_a_crowd_reads_what_generate_alone_writes_token_for_token(host: Host, tiny_ref: ModelRef, adapter: MakeAdapter) -> None:
+    """Transformers' own `generate`, one row at a time, of the base and through PEFT."""
+    import torch
+    from peft import PeftModel
+
+    tuned, tokenizer = adapter("one"), load_tokenizer(tiny_ref)
+    questions = [conversation(f"Question {number}: {'why? ' * (number % 7)}") for number in range(14)]
+    asked = [(pane("x", tiny_ref, one, question), SHORT) for one in (None, tuned) for question in questions]
+    together = ask_all(host, asked)
+    model, ends = load(tiny_ref, False, "cpu"), end_ids(tokenizer)
+    for one, told in ((None, together[:14]), (tuned, together[14:])):
+        if one is not None:
+            model = PeftModel.from_pretrained(model, str(one.path)).eval()
+        for question, state in zip(questions, told, strict=True):
+            ids = torch.tensor([encode(tokenizer, question, tiny_ref.window, generation=True).ids])
+            with torch.inference_mode():
+                written = model.generate(input_ids=ids, max_new_tokens=SHORT.max_new_tokens, do_sample=False, eos_token_id=ends)
+            new = written[0, ids.shape[1] :].tolist()
+            assert state.text == tokenizer.decode(new, skip_special_tokens=True).lstrip().rstrip("\ufffd")
+            assert state.tokens == len(new) - (new[-1] in ends)
+            assert (state.adapter and state.adapter["sha256"]) == (one and one.sha256)
 
 
 def test_the_parts_of_a_large_batch_are_one_batch(
@@ -223,6 +248,7 @@ def _rounds(host: Host, ref: ModelRef, adapters: list[object], rounds: int) -> I
     for number in range(rounds):
         asked = [(pane("x", ref, adapters[(number + n) % len(adapters)]), SHORT) for n in range(25)]  # type: ignore[arg-type]
         assert all(one.tokens for one in ask_all(host, asked))
+        ctypes.CDLL(None).malloc_trim(0)  # what is free already but kept for the next allocation comes and goes by tens of megabytes
         yield psutil.Process().memory_info().rss
 
 

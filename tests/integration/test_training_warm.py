@@ -8,16 +8,32 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from playground.messages import conversation
 from playground.models.catalog import Catalog
 from playground.settings import PROJECT, Settings, load
-from playground.training import warm
+from playground.training import record, warm
 from playground.training.runs import Runs
 from playground.workspace import Workspace
 from tests.integration.colours import finish, start, wait_for
+
+MOST_MB = 950  # of a run of the starter on rows of mixed length
+
+
+def long_rows(runs: Runs) -> str:
+    """Batches of eight rows, from its shortest to its longest."""
+    text = " ".join((PROJECT / "README.md").read_text("utf-8").split())
+    lengths = [60, 120, 240, 360, 480, 600, 600, 600]
+    starts = [(place, at) for place in range(len(lengths)) for at in range(place, 800, 100)]
+    rows = [conversation(text[at : at + 120], text[at + 120 :][: lengths[place]]) for place, at in starts]
+    said = {"instruction": "", "system": "", "task": "chat", "labels": [], "shots": (), "slots": ()}
+    splits = SimpleNamespace(train=rows, validation=[], test=[], **said)
+    chosen = {"method": "lora", "max_steps": 8, "num_train_epochs": 1, "per_device_train_batch_size": 8, "gradient_checkpointing": False}
+    return runs.start("me", dataset_id="d", dataset_name="long", splits=splits, settings={**chosen, "max_length": 512})
 
 
 def test_the_process_that_waits_takes_the_run_and_another_waits_after_it(workspace: Workspace, settings: Settings, learner: Path) -> None:
@@ -34,11 +50,18 @@ def test_the_process_that_waits_takes_the_run_and_another_waits_after_it(workspa
         assert os.getpgid(waiting) == waiting and psutil.Process(waiting).nice() == 10
         run_id = start(runs, learner, max_steps=4, eval_steps=2)
         assert finish(runs, run_id).pid == waiting
-        log = (workspace.find("runs", run_id, "me") / "worker.log").read_text()
-        assert "done at step 4" in log and "Traceback" not in log
+        log = workspace.find("runs", run_id, "me") / "worker.log"
+        wait_for(lambda: "done at step 4" in log.read_text(), 10)  # its last word, after the status
+        assert "Traceback" not in log.read_text()
         wait_for(lambda: runs._line.warm.waiting, 20)
         again = runs._line.warm._process.pid  # type: ignore[union-attr]
         assert again != waiting
+        run_id = long_rows(runs)
+        assert finish(runs, run_id).pid == again
+        manifest = record.manifest(workspace.find("runs", run_id, "me")) or {}
+        assert manifest["peak_memory_mb"] <= MOST_MB
+        wait_for(lambda: runs._line.warm.waiting, 20)
+        again = runs._line.warm._process.pid  # type: ignore[union-attr]
     finally:
         runs.close()
     assert not psutil.pid_exists(again)

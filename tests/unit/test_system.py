@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from playground.settings import PROJECT
 from playground.system import ProcessId, lock_file, machine, memory_mb, start_detached
 
 
@@ -77,3 +78,11 @@ def test_machine_says_what_is_here() -> None:
     assert found["memory_mb"] > 500
     assert (found["gpu"] is None) == (found["gpu_memory_mb"] is None)
     assert memory_mb() > 5
+
+
+def test_the_most_memory_of_a_process_is_its_own_and_not_that_of_whoever_started_it() -> None:
+    """The kernel's own count goes on over the start of another program, which the worker is to an app that holds models."""
+    held = b"\1" * 300_000_000
+    code = "from playground.system import peak_memory_mb; print(peak_memory_mb())"
+    found = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert len(held) and 5 < int(found.stdout) < 150

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -22,6 +23,7 @@ from playground.ui.tabs import filling, inside, many, panes, vote
 from playground.ui.tabs.chat_settings import build as build_settings
 from playground.ui.tabs.train import run_label
 from playground.ui.talk import Exchange
+from playground.ui.turn import Turn
 
 EXAMPLES = 4
 EXAMPLE_CHARACTERS = 90
@@ -86,6 +88,7 @@ def build(page: Page) -> ChatTab:
         examples = gr.State([])
         expected = gr.State(("", ""))  # the question whose right answer is known, and that answer
         said = gr.State(NO_ANSWERS)  # the conversation
+        turn = gr.State(Turn())
 
     chats, notes = [slot.chat for slot in slots], [slot.by for slot in slots]
     columns = [slot.column for slot in slots]
@@ -142,7 +145,7 @@ def build(page: Page) -> ChatTab:
 
     def answer(
         visitor: Visitor, text: str, run_id: str | None, known: tuple[str, str], before: list[Exchange], more: list[str] | None,
-        documents: str | None, goes_on: bool, marks: bool, slot_names: list[str], *values: Any,
+        documents: str | None, goes_on: bool, marks: bool, turn: Turn, slot_names: list[str], *values: Any,
     ) -> Iterator[list[Any]]:  # fmt: skip
         """Stream all answers into the panes; each pane keeps what was asked before."""
         if not run_id:
@@ -154,16 +157,32 @@ def build(page: Page) -> ChatTab:
         names = named(visitor, run_id, more)
         places = panes.keys(more, bool(documents))
         solution = known[1] if known[0] == text else ""
+        before = talk.stopped(before)  # where this question overtakes the last
         earlier = talk.turns(before) if goes_on else {}
-        stream = services.asking.compare(visitor.owner, text, run_id, settings, earlier)
-        first = next(stream)  # what cannot be asked is refused here, before it stands in the panes
-        seen: list[Any] = [gr.update(visible=bool(solution)), gr.update(visible=False), ""]
-        now = talk.exchange_of(text, run_id, solution, settings, first, names)
-        for states in chain([first], stream):
-            now = talk.exchange_of(text, run_id, solution, settings, states, names)
-            yield [[*before, now], None, *panes.shown(slots, [*before, now], places, say, translate), *seen]
-            seen = [gr.skip()] * 3
-        yield [gr.skip(), {**now, "earlier": earlier}, *[gr.skip()] * (2 * len(slots)), gr.skip(), gr.skip(), mark(visitor, now, marks)]
+        none: list[Any] = [gr.skip()] * (2 * len(slots))
+        with turn.taken((text, run_id, settings, goes_on)) as mine:
+            if not mine:
+                yield [gr.skip(), gr.skip(), *none, *[gr.skip()] * 3]
+                return
+            with closing(services.asking.compare(visitor.owner, text, run_id, settings, earlier)) as stream:
+                first = next(stream)  # what cannot be asked is refused here, before it stands in the panes
+                ends = False
+                seen: list[Any] = [gr.update(visible=bool(solution)), gr.update(visible=False), ""]
+                now = talk.exchange_of(text, run_id, solution, settings, first, names)
+                for states in chain([first], stream):
+                    if mine.overtaken:
+                        break
+                    ends = mine.over  # which may change while this is on its way
+                    now = talk.exchange_of(text, run_id, solution, settings, states, names)
+                    if ends:
+                        (now,) = talk.stopped([now])
+                    yield [[*before, now], None, *panes.shown(slots, [*before, now], places, say, translate), *seen]
+                    seen = [gr.skip()] * 3
+                    if ends:
+                        break
+            # the last that is shown, were it to arrive late
+            whole = [gr.skip(), gr.skip()] if ends or mine.overtaken else [{**now, "earlier": earlier}, mark(visitor, now, marks)]
+            yield [gr.skip(), whole[0], *none, gr.skip(), gr.skip(), whole[1]]
 
     def named(visitor: Visitor, run_id: str | None, more: list[str]) -> dict[str, str]:
         """What each pane is called, by its key."""
@@ -192,15 +211,9 @@ def build(page: Page) -> ChatTab:
         chosen = [one for one in (run_id, *more) if one]
         return [*[gr.update(visible=slot.name in places) for slot in slots], *filled, weigh(visitor, chosen)]
 
-    def settle(visitor: Visitor, before: list[Exchange], more: list[str] | None, documents: str | None, run_id: str | None) -> list[Any]:
-        """A stopped answer is no longer being written; what there is of it stays."""
-        kept = talk.stopped(before)
-        places = panes.keys([one for one in more or [] if one != run_id], bool(documents))
-        told = panes.shown(slots, kept, places, page.say_in(visitor.language), page.translate_in(visitor.language))
-        return [kept, *told]
-
-    def back(before: list[Exchange]) -> tuple[str, tuple[str, str], list[Exchange]]:
+    def back(before: list[Exchange], turn: Turn) -> tuple[str, tuple[str, str], list[Exchange]]:
         """Take the last question back."""
+        turn.stop()
         if not before:
             return "", ("", ""), []
         last = before[-1]
@@ -233,30 +246,31 @@ def build(page: Page) -> ChatTab:
     run.input(on(show_run), [page.owner, run], of_run, **quiet).then(lambda chosen: chosen, run, page.run_id, **quiet)
     choice = [page.owner, run, others, collection, said]
     gr.on([others.change, collection.change], on(arrange), choice, [*columns, *chats, *notes, weight], **last)
+    asked = [page.owner, question, run, expected, said, others, collection, remember, differ, turn]
     asking = {
         "fn": on(answer),
-        "inputs": [page.owner, question, run, expected, said, others, collection, remember, differ, *around.inputs, *answering.fields],
+        "inputs": [*asked, *around.inputs, *answering.fields],
         "outputs": [said, exchange, *chats, *notes, reveal, right, compared],
         "api_visibility": "private",
         "show_progress": "hidden",
         "concurrency_id": "model",
         "concurrency_limit": None,  # whoever asks at the same time is answered in the same batch
+        "trigger_mode": "multiple",  # a question asked while the last is still being answered is not lost: it ends that answer
     }
-    events = [send.click(**asking), question.submit(**asking)]
+    gr.on([send.click, question.submit], **asking)
     for number, button in enumerate(buttons):
         taken = button.click(take(number), [examples, around.names], [question, expected, right, *around.fields], **quiet)
-        events.append(taken.then(**asking))
-    events.append(retry.click(back, said, [question, expected, said], **quiet).then(**asking))
-    stopping = stop.click(lambda: None, None, None, cancels=events, **quiet)  # what was under way has to arrive before it is settled
-    stopping.then(on(settle), [page.owner, said, others, collection, run], [said, *chats, *notes], **quiet)
-    edit.click(back, said, [question, expected, said], **quiet).then(on(arrange), choice, [*columns, *chats, *notes, weight], **quiet).then(
-        None, js="() => document.querySelector('#question textarea').focus()"
-    )
+        taken.then(**asking)
+    retry.click(back, [said, turn], [question, expected, said], **quiet).then(**asking)
+    stop.click(lambda turn: turn.stop(), turn, None, **quiet)
+    edit.click(back, [said, turn], [question, expected, said], **quiet).then(
+        on(arrange), choice, [*columns, *chats, *notes, weight], **quiet
+    ).then(None, js="() => document.querySelector('#question textarea').focus()")
     reveal.click(on(show_right), [page.owner, expected], right, **quiet)
     differ.input(on(mark), [page.owner, exchange, differ], compared, **quiet)
     clear.click(
-        lambda: ([], None, *[[]] * len(slots), *[""] * len(slots), gr.update(visible=False), ""),
-        None,
+        lambda turn: (turn.stop(), [], None, *[[]] * len(slots), *[""] * len(slots), gr.update(visible=False), "")[1:],
+        turn,
         [said, exchange, *chats, *notes, right, compared],
         **quiet,
     )

@@ -6,9 +6,7 @@ A folded part of the Documents tab.
 from __future__ import annotations
 
 import contextlib
-import secrets
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from playground.ui import many as words
 from playground.ui.errors import Visitor
 from playground.ui.formatting import plain
 from playground.ui.page import Page
+from playground.ui.tabs import sheet
 from playground.ui.tabs.train import run_label
 
 SOURCES = ("lines", "file", "sample")
@@ -80,13 +79,7 @@ def build(page: Page, tab: gr.Tab, collection: gr.State) -> CheckPanel:
             which = gr.Radio(
                 [(n, n) for n in FILTERS], value="all", label=label("many.filter"), info=label("exam.filter_info"), elem_id="exam-filter"
             )
-            with gr.Row(elem_classes="samples"):
-                downloads = [gr.Button(label(f"many.{format}"), size="sm", elem_id=f"exam-{format}") for format in FORMATS]
-            table = gr.HTML(elem_id="exam-table")
-            with gr.Row(visible=False) as pages:
-                earlier = gr.Button(label("dataset.previous"), size="sm", elem_id="exam-earlier")
-                place = gr.Markdown(elem_classes="centre", elem_id="exam-place")
-                later = gr.Button(label("dataset.next"), size="sm", elem_id="exam-later")
+            table = sheet.build(page, "exam", FORMATS, shown.PAGE_ROWS)
             with gr.Accordion(label("exam.calibrate"), open=False, elem_id="exam-calibrate"):
                 gr.Markdown(label("exam.calibrate_about"), elem_classes="hint")
                 chart = gr.HTML(elem_id="exam-chart")
@@ -95,11 +88,11 @@ def build(page: Page, tab: gr.Tab, collection: gr.State) -> CheckPanel:
         with gr.Row(equal_height=True):
             now = gr.Markdown(elem_classes="hint", elem_id="exam-now")
             reset = gr.Button(label("exam.reset"), size="sm", visible=False, scale=0, min_width=240, elem_id="exam-reset")
-        ready = [gr.DownloadButton(elem_id=f"ready-exam-{format}", elem_classes="unseen") for format in FORMATS]
+        sheet.links(table)
         job_id, offset = gr.State(""), gr.State(0)
         seen = gr.State(())  # what is shown: it is not drawn anew under a reader's eyes without need
 
-    drawn_parts = [result, figures, by, which, table, pages, place, chart, proposed, keep, seen]
+    drawn_parts = [result, figures, by, which, *table.shown, chart, proposed, keep, seen]
     view = [timer, working, stop, empty, *drawn_parts]
 
     def look(visitor: Visitor, id: str, beside: str | None, wanted: str, start: int, before: tuple[Any, ...]) -> list[Any]:
@@ -112,7 +105,7 @@ def build(page: Page, tab: gr.Tab, collection: gr.State) -> CheckPanel:
             hidden = gr.update(visible=False)
             return [gr.Timer(active=False), hidden, hidden, gr.update(visible=True), hidden, *[gr.skip()] * 9, ()]
         say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
-        told = shown.ending(job, say, translate) if job.finished else words.progress(job, say, translate)
+        told = words.ending(job, say, translate) if job.finished else words.progress(job, say, translate)
         going = not job.finished
         state = [gr.Timer(active=going), gr.update(value=told, visible=bool(told)), gr.update(visible=going), gr.update(visible=False)]
         rows = (job.result or {}).get("rows", [])
@@ -229,24 +222,8 @@ def build(page: Page, tab: gr.Tab, collection: gr.State) -> CheckPanel:
         if id:
             services.jobs.stop(visitor.owner, id)
 
-    def turn(by_rows: int) -> Any:
-        def turn_page(visitor: Visitor, id: str, wanted: str, start: int) -> int:
-            rows = (services.jobs.get(visitor.owner, id).result or {}).get("rows", []) if id else []
-            last = max(0, len(chosen(rows, wanted)) - 1) // shown.PAGE_ROWS * shown.PAGE_ROWS
-            return max(0, min(start + by_rows, last))
-
-        return turn_page
-
-    def make(format: str) -> Any:
-        def make_file(visitor: Visitor, id: str) -> Any:
-            """Into Gradio's own folder, which it may serve from and clears by itself; the workspace is closed to it."""
-            told = checks.result(visitor.owner, id)
-            folder = Path(ready[0].GRADIO_CACHE) / secrets.token_hex(16)
-            folder.mkdir(parents=True)
-            day = datetime.fromtimestamp(told["asked"]).strftime("%Y-%m-%d-%H%M")
-            return str(save(told, folder / f"checked-{day}.{format}", format))
-
-        return make_file
+    def write(visitor: Visitor, id: str, target: Path, form: str) -> None:
+        save(checks.result(visitor.owner, id), target, form)
 
     looking = {"fn": on(look), "inputs": [page.owner, job_id, other, which, offset, seen], "outputs": view, **quiet}
     remembered = [job_id, rounds, other, choices, phrased_by, now, reset, whole]
@@ -264,11 +241,5 @@ def build(page: Page, tab: gr.Tab, collection: gr.State) -> CheckPanel:
     which.input(lambda: 0, None, offset, **quiet).then(**looking)
     keep.click(on(keep_it), [page.owner, job_id, collection], [now, reset], **quiet)
     reset.click(on(let_go), [page.owner, collection], [now, reset], **quiet)
-    for button, by_rows in ((earlier, -shown.PAGE_ROWS), (later, shown.PAGE_ROWS)):
-        button.click(on(turn(by_rows)), [page.owner, job_id, which, offset], offset, **quiet).then(**looking)
-    for button, format, link in zip(downloads, FORMATS, ready, strict=True):
-        made = button.click(on(make(format)), [page.owner, job_id], link, api_visibility="private", show_progress="minimal")
-        made.success(
-            None, js=f"() => document.querySelector('#ready-exam-{format}, #ready-exam-{format} a, #ready-exam-{format} button').click()"
-        )
+    sheet.wire(page, table, job_id, which, offset, looking, chosen, write, "checked")
     return CheckPanel(whole)

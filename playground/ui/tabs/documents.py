@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from playground.ui.page import Page
 from playground.ui.tabs import check_questions, document_files, facts_or_style, page_view, panes, passage_size, xray
 from playground.ui.tabs.page_view import PICKED
 from playground.ui.tabs.train import run_label
+from playground.ui.turn import Turn
 
 BASE = "base"
 EXAMPLES = 4
@@ -114,6 +116,7 @@ def build(page: Page) -> DocumentsTab:
         experiment = facts_or_style.build(page)
         collection = gr.State("")
         questions = gr.State([])
+        turn = gr.State(Turn())
         check_questions.build(page, tab, collection)
     timer = gr.Timer(TICK, active=False)
 
@@ -189,17 +192,27 @@ def build(page: Page) -> DocumentsTab:
             collections.delete(visitor.owner, chosen)
         return "", gr.update(visible=False), "", ""
 
-    def answer(visitor: Visitor, text: str, chosen: str, who: str, how: str) -> Iterator[list[Any]]:
+    def answer(visitor: Visitor, text: str, chosen: str, who: str, how: str, turn: Turn) -> Iterator[list[Any]]:
         """Stream the answer; the passages stand as soon as they are found."""
         say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
         run_id, model = phraser(who)
         passages = None
-        yield [gr.skip(), gr.skip(), {}, gr.update(visible=False)]
-        for state in services.asking.documents(visitor.owner, text, chosen, run_id, {"mode": how, **model}):
-            fresh = shown.passages(state["passages"], state["citations"], say)
-            known = {"question": text, "collection": chosen, "citations": state["citations"], "passages": state["passages"]}
-            yield [shown.answer(state, say, translate), gr.skip() if fresh == passages else fresh, known, gr.skip()]
-            passages = fresh
+        with turn.taken((text, chosen, who, how)) as mine:
+            yield [gr.skip(), gr.skip(), {}, gr.update(visible=False)] if mine else [gr.skip()] * 4
+            if not mine:
+                return
+            with closing(services.asking.documents(visitor.owner, text, chosen, run_id, {"mode": how, **model})) as states:
+                for state in states:
+                    if mine.overtaken:
+                        break
+                    state["stopped"] = ends = mine.over  # which may change while this is on its way
+                    fresh = shown.passages(state["passages"], state["citations"], say)
+                    known = {"question": text, "collection": chosen, "citations": state["citations"], "passages": state["passages"]}
+                    yield [shown.answer(state, say, translate), gr.skip() if fresh == passages else fresh, known, gr.skip()]
+                    passages = fresh
+                    if ends:
+                        break
+            yield [gr.skip()] * 4  # the last thing that is shown, were it to arrive late
 
     def take(number: int) -> Any:
         return lambda pairs: pairs[number]
@@ -231,16 +244,16 @@ def build(page: Page) -> DocumentsTab:
     sure.click(on(drop), [page.owner, collection], [collection, sure, told, found], api_visibility="private").then(**everything)
     asking = {
         "fn": on(answer),
-        "inputs": [page.owner, question, collection, model, mode],
+        "inputs": [page.owner, question, collection, model, mode, turn],
         "outputs": [told, found, pages.answered, pages.box],
         "api_visibility": "private",
         "show_progress": "hidden",
         "concurrency_limit": None,  # who asks at the same time is answered in the same batch
-        "trigger_mode": "multiple",  # a question asked while the last answer is still being worded is not lost
+        "trigger_mode": "multiple",  # a question asked while the last answer is still being worded is not lost: it ends that one
     }
     events = [send.click(**asking), question.submit(**asking)]
     for number, button in enumerate(buttons):
         events.append(button.click(take(number), questions, question, **quiet).then(**asking))
-    stop.click(None, None, None, cancels=events)
+    stop.click(lambda turn: turn.stop(), turn, None, **quiet)
     seen.wire(events, model)
     return DocumentsTab(tab)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from playground.ui import many as shown
 from playground.ui.errors import Visitor
 from playground.ui.formatting import plain, when
 from playground.ui.page import Page
+from playground.ui.tabs import sheet
 
 SOURCES = ("rows", "lines", "file")
 USUAL = 50  # questions that are asked unless somebody wants more
@@ -74,19 +73,13 @@ def build(page: Page, run: gr.Dropdown) -> ManyPanel:
                 [(name, name) for name in FILTERS], value="all", label=label("many.filter"), info=label("many.filter_info"),
                 elem_id="many-filter",
             )  # fmt: skip
-            with gr.Row(elem_classes="samples"):
-                downloads = [gr.Button(label(f"many.{format}"), size="sm", elem_id=f"many-{format}") for format in FORMATS]
-            table = gr.HTML(elem_id="many-table")
-            with gr.Row(visible=False) as pages:
-                earlier = gr.Button(label("dataset.previous"), size="sm", elem_id="many-earlier")
-                place = gr.Markdown(elem_classes="centre", elem_id="many-place")
-                later = gr.Button(label("dataset.next"), size="sm", elem_id="many-later")
+            table = sheet.build(page, "many", FORMATS, shown.PAGE_ROWS)
             by = gr.Markdown(elem_classes="hint", elem_id="many-by")
-        ready = [gr.DownloadButton(elem_id=f"ready-many-{format}", elem_classes="unseen") for format in FORMATS]
+        sheet.links(table)
         job_id, offset = gr.State(""), gr.State(0)
         seen = gr.State(())  # what the table shows: it is not drawn anew under a reader's eyes without need
 
-    view = [timer, working, stop, empty, result, figures, which, table, pages, place, by, seen]
+    view = [timer, working, stop, empty, result, figures, which, *table.shown, by, seen]
 
     def look(visitor: Visitor, id: str, wanted: str, start: int, before: tuple[Any, ...]) -> list[Any]:
         """How far the list is, and its table as far as it goes."""
@@ -173,24 +166,8 @@ def build(page: Page, run: gr.Dropdown) -> ManyPanel:
         if id:
             services.jobs.stop(visitor.owner, id)
 
-    def turn(by: int) -> Any:
-        def turn_page(visitor: Visitor, id: str, wanted: str, start: int) -> int:
-            rows = (services.jobs.get(visitor.owner, id).result or {}).get("rows", []) if id else []
-            last = max(0, len(chosen(rows, wanted)) - 1) // shown.PAGE_ROWS * shown.PAGE_ROWS
-            return max(0, min(start + by, last))
-
-        return turn_page
-
-    def make(format: str) -> Any:
-        def make_file(visitor: Visitor, id: str) -> Any:
-            """Into Gradio's own folder, which it may serve from and clears by itself; the workspace is closed to it."""
-            job = services.jobs.get(visitor.owner, id)
-            folder = Path(ready[0].GRADIO_CACHE) / secrets.token_hex(16)
-            folder.mkdir(parents=True)
-            day = datetime.fromtimestamp(job.result["asked"]).strftime("%Y-%m-%d-%H%M")
-            return str(save(job.result, folder / f"answers-{day}.{format}", format))
-
-        return make_file
+    def write(visitor: Visitor, id: str, target: Path, form: str) -> None:
+        save(services.jobs.get(visitor.owner, id).result, target, form)
 
     def switch(kind: str) -> list[Any]:
         return [gr.update(visible=kind == "lines"), gr.update(visible=kind == "file")]
@@ -207,11 +184,5 @@ def build(page: Page, run: gr.Dropdown) -> ManyPanel:
     stop.click(on(halt), [page.owner, job_id], None, **quiet).then(**looking)
     rounds.input(lambda id: (id, "all", 0), rounds, [job_id, which, offset], **quiet).then(**looking)
     which.input(lambda: 0, None, offset, **quiet).then(**looking)
-    for button, by_rows in ((earlier, -shown.PAGE_ROWS), (later, shown.PAGE_ROWS)):
-        button.click(on(turn(by_rows)), [page.owner, job_id, which, offset], offset, **quiet).then(**looking)
-    for button, format, link in zip(downloads, FORMATS, ready, strict=True):
-        made = button.click(on(make(format)), [page.owner, job_id], link, api_visibility="private", show_progress="minimal")
-        made.success(
-            None, js=f"() => document.querySelector('#ready-many-{format}, #ready-many-{format} a, #ready-many-{format} button').click()"
-        )
+    sheet.wire(page, table, job_id, which, offset, looking, chosen, write, "answers")
     return ManyPanel(whole)
