@@ -10,7 +10,7 @@ from typing import Any
 from playground.errors import Sentence, pack, unpack
 from playground.rag.orders import gives_orders
 from playground.rag.pdf import About, Page
-from playground.rag.readers import ocr
+from playground.rag.readers import limits, ocr
 from playground.rag.text import share_of_small_words
 
 SAMPLE = 40_000  # characters by which the language is told
@@ -23,6 +23,9 @@ NOT_INSTALLED = (
 )
 TOOK_LONG = "Pages whose pictures took longer than {seconds} seconds to read, and were left out: {n:,}."
 NO_WORDS = "Pages that are pictures on which no words could be made out: {n:,}."
+BROKE_DOWN = "The PDF reader broke down at these pages, so they were left out: {pages}. Print the file to a new PDF, then add that."
+TOO_SLOW = "These pages took too long to read, so they were left out: {pages}. Print the file to a new PDF, then add that."
+TOO_LARGE = "These pages need more memory than a page may take, so they were left out: {pages}. Print the file to a new PDF, then add that."
 ATTACHED = "Files that travel inside this one were not read: {names}. Add them by themselves."
 CUT_SHORT = "Only the first rows of very large tables were read: {names}."
 ENGLISH_ONLY = "Pictures were read as English only. Install the package tesseract-ocr-por for Portuguese, then add the file again."
@@ -34,7 +37,7 @@ class Health:
     def __init__(self) -> None:
         self.about = About()
         self._pages = {"text": 0, "ocr": 0, "garbled": 0, "empty": 0}
-        self._missed: dict[str, int] = {}
+        self._missed: dict[str, list[int]] = {}
         self._sure = [0.0, 0]  # confidence times letters, letters
         self._tables = 0
         self._orders: list[int] = []
@@ -46,7 +49,7 @@ class Health:
         self._pages["garbled" if page.garbled else "ocr" if page.ocr else "text" if page.text else "empty"] += 1
         self._tables += page.tables
         if page.missed:
-            self._missed[page.missed] = self._missed.get(page.missed, 0) + 1
+            self._missed.setdefault(page.missed, []).append(page.number)
         for box in page.boxes:
             self._sure[0] += (box.confidence or 0.0) * len(box.text)
             self._sure[1] += len(box.text)
@@ -58,8 +61,8 @@ class Health:
 
     @property
     def missed(self) -> dict[str, int]:
-        """Pages whose pictures were not read, by the reason: absent, slow or poor."""
-        return dict(self._missed)
+        """How many pages, or their pictures, were not read, by the reason (`Page.missed`)."""
+        return {why: len(pages) for why, pages in self._missed.items()}
 
     def card(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -75,12 +78,18 @@ class Health:
         }
 
     def _left_out(self) -> list[Sentence]:
-        told = []
-        if n := self._missed.get(ocr.ABSENT):
+        told, missed = [], self.missed
+        if lost := self._missed.get(limits.BROKE):
+            told.append(Sentence(BROKE_DOWN, pages=_numbers(lost)))
+        if lost := self._missed.get(limits.LATE):
+            told.append(Sentence(TOO_SLOW, pages=_numbers(lost)))
+        if lost := self._missed.get(limits.FULL):
+            told.append(Sentence(TOO_LARGE, pages=_numbers(lost)))
+        if n := missed.get(ocr.ABSENT):
             told.append(Sentence(NOT_INSTALLED, n=n))
-        if n := self._missed.get(ocr.SLOW):
+        if n := missed.get(ocr.SLOW):
             told.append(Sentence(TOOK_LONG, n=n, seconds=round(ocr.SECONDS)))
-        if n := self._missed.get(ocr.NOTHING):
+        if n := missed.get(ocr.NOTHING):
             told.append(Sentence(NO_WORDS, n=n))
         if self.about.attachments:
             told.append(Sentence(ATTACHED, names=_names(self.about.attachments)))
@@ -94,6 +103,10 @@ class Health:
 def sentences(card: dict[str, Any]) -> list[Sentence]:
     """What a stored card says was left out."""
     return [told for one in card.get("left_out", []) if (told := unpack(one))]
+
+
+def _numbers(pages: list[int]) -> str:
+    return ", ".join(map(str, pages[:MOST_PAGES])) + (" …" if len(pages) > MOST_PAGES else "")
 
 
 def _names(names: list[str]) -> str:

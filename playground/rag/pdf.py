@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 from playground.errors import FileUnreadable
 from playground.rag import text
 from playground.rag.boxes import Box
-from playground.rag.readers import ocr, told
+from playground.rag.readers import limits, ocr, told
 from playground.settings import PROJECT
 
 SUFFIXES = (
@@ -30,6 +30,7 @@ SUFFIXES = (
 )
 PAGE_SECONDS = 30.0
 PICTURE_SECONDS = ocr.SECONDS + 20  # and what a page costs beside
+MOST_LOST = 5  # pages of one file that may be left out because a reader died of them, or took too long
 LABEL_CHARACTERS = 80
 PROBLEMS = {
     told.PASSWORD: "{name} is protected by a password. Give the password, or add a copy without one.",
@@ -54,7 +55,8 @@ CRASHED = "{name} made the PDF reader give up at page {page}, so the file was le
 class Page:
     """One page, or what stands for one: `number` counts from 1, `label` is the printed number or a title, `text` is in paragraphs.
 
-    `ocr` pages were read from a picture, `boxes` are their words. `missed` says why a picture was not read: absent, slow or poor.
+    `ocr` pages were read from a picture, `boxes` are their words. `missed` says why a picture was not read (absent, slow or poor), or a
+    whole page (broke, late or full).
     """
 
     number: int
@@ -110,43 +112,85 @@ def read(
         seconds: how long one page may take, where no picture is read.
         about: is filled with what there is to tell beside the pages.
 
+    A page of which the reader dies, or that takes too long, is left out with the reason (`Page.missed`), and reading goes on after it.
+
     Raises:
-        FileUnreadable: a password, damage, no pages, too many, or a page that never ends.
+        FileUnreadable: a password, damage, no pages, too many, or more than a few pages that had to be left out.
         Cancelled: `cancelled` said so.
     """
     about = about or About()
+    lost: dict[int, str] = {}
+    last = 0  # page that was told
+    while True:
+        attempt = _attempt(path, name, cancelled, seconds, password, about, last + 1, lost)
+        try:
+            with contextlib.closing(attempt):
+                for total, page in attempt:
+                    last = page.number
+                    yield total, page
+            return
+        except _GivenUp as end:
+            if end.page <= last or len(lost) == MOST_LOST or len(lost) + 1 >= end.pages:
+                raise FileUnreadable(
+                    STUCK if end.why == limits.LATE else CRASHED, page=end.page or last + 1, name=name, seconds=end.seconds
+                ) from None
+            lost[end.page] = end.why
+
+
+class _GivenUp(Exception):
+    """A reader ended before its time, or was ended: `page` (of `pages`) is the one that it had opened last, or 0."""
+
+    def __init__(self, why: str, page: int, pages: int, seconds: float) -> None:
+        super().__init__(why)
+        self.why, self.page, self.pages, self.seconds = why, page, pages, round(seconds)
+
+
+def _attempt(
+    path: Path,
+    name: str,
+    cancelled: Callable[[], bool],
+    seconds: float,
+    password: str | None,
+    about: About,
+    start: int,
+    lost: Mapping[int, str],
+) -> Generator[tuple[int, Page]]:
+    """As `read`, by one reader, from the page `start` on.
+
+    Raises:
+        _GivenUp
+    """
     suffix = path.suffix.lower()
-    request = json.dumps({"suffix": suffix, "password": password, "tesseract": tesseract()})
+    request = json.dumps({"suffix": suffix, "password": password, "tesseract": tesseract(), "start": start, "lost": list(lost.items())})
     process = _start(path)
     lines: queue.Queue[bytes | None] = queue.Queue(maxsize=64)
     pump = threading.Thread(target=_pump, args=(process, lines, request), daemon=True)
     pump.start()
-    total, at, whole, limit = 0, 1, False, seconds
+    total, at, limit = 0, 0, seconds
     try:
         while True:
             line = _next(lines, cancelled, limit)
             if line is _TIMEOUT:
-                raise FileUnreadable(STUCK, page=at, name=name, seconds=round(limit))
+                raise _GivenUp(limits.LATE, at, total, limit)
             heard = _heard(line) if line is not None else None
             if heard is None:
-                break
+                raise _GivenUp(limits.BROKE, at, total, limit)
             if problem := heard.get("problem"):
                 raise FileUnreadable(UNLIKE_PDF[problem] if suffix != ".pdf" and problem in UNLIKE_PDF else PROBLEMS[problem], name=name)
             if "pages" in heard:
                 total, about.unit = heard["pages"], heard.get("unit", "page")
+            elif "at" in heard:
+                at = heard["at"]
             elif "ocr" in heard and "page" not in heard:
                 limit = max(seconds, PICTURE_SECONDS)
                 about.looking(heard["ocr"], total)
             elif "page" in heard:
-                at = heard["page"] + 1
                 yield total, _page(heard)
             elif "end" in heard:
                 about.attachments = [_line(one, 200) for one in heard.get("attachments", [])]
                 about.encrypted, about.cut = bool(heard.get("encrypted")), [_line(one, 200) for one in heard.get("cut", [])]
                 about.languages = heard.get("languages", [])
-                whole = True
-        if not whole:
-            raise FileUnreadable(CRASHED, page=at, name=name)
+                return
     finally:
         process.kill()
         while pump.is_alive():  # it must not wait for us forever
@@ -221,7 +265,7 @@ def _heard(line: bytes) -> dict[str, Any] | None:
     if not isinstance(heard, dict):
         return None
     known = heard["problem"] in PROBLEMS if "problem" in heard else heard.keys() & {"pages", "end"} or heard.keys() >= _PAGE
-    return heard if known or heard.keys() == {"ocr"} else None
+    return heard if known or heard.keys() == {"ocr"} or (heard.keys() == {"at"} and type(heard["at"]) is int) else None
 
 
 def _next(lines: queue.Queue[bytes | None], cancelled: Callable[[], bool], seconds: float) -> bytes | None:

@@ -1,9 +1,11 @@
 """Reads one file in a process of its own: `python -m playground.rag.reader FILE`, JSON lines out.
 
 A file from a stranger may loop, swallow memory or crash a library, so nothing of it is opened in the app's process: the parent
-(`playground.rag.pdf`) kills this one when a page takes too long. The first line in is JSON: {"suffix", "password", "tesseract"}. Lines
-out: {"pages": n, "unit"}, then for each page {"ocr": number} where its picture is being read, and {"page", "label", "text", "garbled",
-"parts", "ocr", "boxes", "tables", "missed"}; then {"end": true, ...} with what else there is to tell; or {"problem"}.
+(`playground.rag.pdf`) kills this one when a page takes too long. The first line in is JSON: {"suffix", "password", "tesseract", "start",
+"lost"}, the last two for going on after a page that ended an earlier reader: the first page to tell, and [page, why] of those to leave out.
+Lines out: {"pages": n, "unit"}, then for each page {"at": number} before it is opened, {"ocr": number} where its picture is being read, and
+{"page", "label", "text", "garbled", "parts", "ocr", "boxes", "tables", "missed"}; then {"end": true, ...} with what else there is to tell;
+or {"problem"}.
 """
 
 from __future__ import annotations
@@ -106,7 +108,8 @@ def main() -> int:
     sys.stdout = sys.stderr  # whatever a library prints must not stand between our lines
     try:
         told = json.loads(sys.stdin.readline())
-        for line in read(Request(Path(sys.argv[1]), told["suffix"], told["password"], told["tesseract"])):
+        request = Request(Path(sys.argv[1]), told["suffix"], told["password"], told["tesseract"], told["start"], dict(told["lost"]))
+        for line in read(request):
             out.write(json.dumps(line) + "\n")
             out.flush()
     except Unreadable as problem:

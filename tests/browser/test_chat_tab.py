@@ -44,7 +44,7 @@ ASK_NEXT = """(next) => {
     clearInterval(watch);
     question.value = next;
     question.dispatchEvent(new Event("input", { bubbles: true }));
-    setTimeout(() => document.querySelector("#send").click(), 20);
+    setTimeout(() => document.querySelector("#send").click(), 150);
   }, 20);
 }"""
 

@@ -56,7 +56,7 @@ ASK_NEXT = """(next) => {
     const question = document.querySelector("#document-question textarea");
     question.value = next;
     question.dispatchEvent(new Event("input", { bubbles: true }));
-    setTimeout(() => document.querySelector("#document-send").click(), 20);
+    setTimeout(() => document.querySelector("#document-send").click(), 150);
   }, 5);
 }"""
 

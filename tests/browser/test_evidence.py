@@ -91,8 +91,7 @@ def test_on_a_phone_the_question_comes_first_and_the_x_ray_scrolls_in_its_box(re
     assert top("#document-question") < top("#document-answer") < top("#documents-upload") < top("#files")
     page.locator("#xray > button").first.click()
     expect(page.locator("#xray-seen tbody tr").first).to_contain_text("page 8")
-    expect(page.locator("#xray-seen .pending")).to_have_count(0)
-    fits(page)
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 1
     table = page.locator("#xray-seen .wide")
     assert table.evaluate("(one) => { one.scrollLeft = 1000; return one.scrollLeft; }") > 100
     assert page.evaluate("window.scrollX") == 0

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pypdf
 import pytest
 from pypdf import PdfWriter
 
@@ -25,6 +26,7 @@ from playground.rag.store import Collections
 from playground.settings import PROJECT, Settings
 from playground.workspace import Workspace, file_hash
 from tests.conftest import SHARED
+from tests.unit.test_rag_pdf import DYING, stand_in
 
 OCRMYPDF = SHARED / "documents" / "ocrmypdf"
 HANDBOOK = PROJECT / "assets" / "samples" / "harbour_cafe_handbook.pdf"
@@ -222,6 +224,33 @@ def test_killed_while_pictures_are_read_whole_documents_stay_and_the_rest_is_off
     ]
     finished(room.add("me", [], "Papers")[0])
     assert [(one["state"], one["pages"], one["pages_ocr"]) for one in room.documents("me", "Papers")] == [("done", 12, 0), ("done", 4, 4)]
+
+
+def test_a_page_of_which_the_reader_is_killed_is_told_and_the_others_are_found(room: Collections, monkeypatch: pytest.MonkeyPatch) -> None:
+    kill = "os.kill(os.getpid(), signal.SIGKILL)"
+    with monkeypatch.context() as changed:
+        stand_in(changed, DYING.format(pages={2}, how=kill, soon=True))
+        [told] = finished(room.add("me", [(HANDBOOK, "a.pdf")], "Papers")[0]).result["documents"]
+    assert (told["state"], told["pages"], told["pages_text"], told["pages_empty"]) == ("done", 12, 11, 1)
+    [sentence] = told["left_out"]
+    assert str(sentence).startswith("The PDF reader broke down at these pages, so they were left out: 2.")
+    [hit, *_] = room.search("me", QUESTION, "Papers")
+    assert "Hanna Pell" in hit["text"] and hit["page"] == 8
+    assert not {hit["page"] for hit in room.search("me", QUESTION, "Papers", k=50)} & {2}
+
+
+@with_shared
+@with_tesseract
+def test_pictures_that_were_being_read_when_the_reader_died_are_read_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    writer = PdfWriter(clone_from=OCRMYPDF / "linn.pdf")
+    for page in pypdf.PdfReader(HANDBOOK).pages[:2]:
+        writer.add_page(page)
+    writer.write(tmp_path / "mixed.pdf")
+    wanted = pages_of(HANDBOOK)[1]
+    stand_in(monkeypatch, DYING.format(pages={2}, how="os.kill(os.getpid(), signal.SIGKILL)", soon=True))
+    scan, lost, text = pages_of(tmp_path / "mixed.pdf")
+    assert (scan.ocr, lost.missed, lost.text, text.missed) == (True, "broke", "", "")
+    assert "overdubbed" in scan.text and text.text == wanted.text
 
 
 # passwords

@@ -16,6 +16,7 @@ from pypdf.generic import ArrayObject, ByteStringObject, DictionaryObject, NameO
 
 from playground.errors import FileUnreadable
 from playground.rag import pdf, reader
+from playground.rag.health import Health, sentences
 from playground.rag.pdf import Cancelled, Page
 from playground.rag.readers import pdfs, told
 
@@ -280,6 +281,71 @@ def test_a_reader_that_crashes_or_talks_nonsense(monkeypatch: pytest.MonkeyPatch
     stand_in(monkeypatch, code)
     with pytest.raises(FileUnreadable, match=r"paper\.pdf made the PDF reader give up at page 1"):
         pages_of(HANDBOOK)
+
+
+DYING = """
+import ctypes, os, signal, sys, time
+from playground.rag import reader
+from playground.rag.readers import pdfs
+
+def trouble(number):
+    if number + 1 in {pages}:
+        {how}
+
+page, text = pdfs._Work.page, pdfs._Work._text
+pdfs._Work.page = lambda self, number: ({soon} and trouble(number), page(self, number))[1]
+pdfs._Work._text = lambda self, opened, number: (not {soon} and trouble(number), text(self, opened, number))[1]
+sys.exit(reader.main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", "broke"),
+        ("ctypes.string_at(0)", "broke"),  # a real segmentation fault
+        ("time.sleep(60)", "late"),
+        ("bytearray(3 * 1024**3)", "full"),  # more than the reader may have
+    ],
+    ids=["killed", "segfault", "stuck", "memory"],
+)
+def test_a_page_that_ends_the_reader_costs_that_page_alone(monkeypatch: pytest.MonkeyPatch, how: str, why: str) -> None:
+    wanted = pages_of(HANDBOOK)
+    started = stand_in(monkeypatch, DYING.format(pages={2}, how=how, soon=why != "full"))
+    health = Health()
+    found = []
+    for total, page in pdf.read(HANDBOOK, "paper.pdf", seconds=3, about=health.about):
+        assert total == 12
+        health.add(page)
+        found.append(page)
+    assert found == [page if page.number != 2 else Page(2, page.label if why == "full" else "", "", missed=why) for page in wanted]
+    assert len(started) == (1 if why == "full" else 2)
+    assert all(one.returncode is not None for one in started)
+    [told] = sentences(health.card())
+    assert "left out: 2." in told
+    assert (health.card()["pages_text"], health.missed) == (11, {why: 1})
+
+
+def test_several_bad_pages_are_left_out_and_more_than_a_few_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    kill = "os.kill(os.getpid(), signal.SIGKILL)"
+    stand_in(monkeypatch, DYING.format(pages={1, 5, 6, 12}, how=kill, soon=True))
+    assert [page.number for page in pages_of(HANDBOOK) if page.missed] == [1, 5, 6, 12]
+    monkeypatch.undo()
+    started = stand_in(monkeypatch, DYING.format(pages=set(range(2, 12)), how=kill, soon=True))
+    monkeypatch.setattr(pdf, "tesseract", lambda: None)
+    with pytest.raises(FileUnreadable, match=r"paper\.pdf made the PDF reader give up at page 7"):
+        pages_of(HANDBOOK)
+    assert len(started) == pdf.MOST_LOST + 1
+
+
+def test_a_file_all_of_whose_pages_end_the_reader_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    writer = PdfWriter()
+    for number in (1, 2):
+        writer.add_page(PdfReader(HANDBOOK).pages[number])
+    writer.write(tmp_path / "two.pdf")
+    stand_in(monkeypatch, DYING.format(pages={1, 2}, how="os.kill(os.getpid(), signal.SIGKILL)", soon=True))
+    with pytest.raises(FileUnreadable, match=r"paper\.pdf made the PDF reader give up at page 2"):
+        pages_of(tmp_path / "two.pdf")
 
 
 def test_cancelling_is_quick_and_kills_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:

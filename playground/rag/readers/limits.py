@@ -13,6 +13,7 @@ from typing import Any
 from playground.rag.readers.told import BOMB, DAMAGED, MOST_UNPACKED, Unreadable
 
 MEMORY = 2 * 1024**3  # bytes of address space
+BROKE, LATE, FULL = "broke", "late", "full"  # why a page was given up: the reader died of it, it took too long, or too much memory
 MOST_FILES = 20_000  # in a packed file
 
 

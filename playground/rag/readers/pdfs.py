@@ -11,13 +11,13 @@ import contextlib
 import io
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from playground.rag.readers import ocr, rules, turned
-from playground.rag.readers.limits import within
+from playground.rag.readers.limits import FULL, within
 from playground.rag.readers.tables import Tables
 from playground.rag.readers.told import (
     DAMAGED,
@@ -62,7 +62,7 @@ def pages(request: Request) -> Iterator[dict[str, Any]]:
     yield {"pages": count, "unit": "page"}
     work = _Work(pdf, second, Tables(request.path, request.password), ocr.Tesseract(request.tesseract) if request.tesseract else None)
     with ThreadPoolExecutor(ocr.AT_ONCE) as pool:
-        yield from work.through(count, pool)
+        yield from work.through(range(request.start - 1, count), request.lost, pool)
     languages = work.tesseract.languages if work.tesseract and work.looked else []
     yield {"end": True, "attachments": pdf.attachments(), "encrypted": pdf.encrypted, "languages": languages}
 
@@ -146,14 +146,18 @@ class _Work:
         self.pdf, self.second, self.tables, self.tesseract = pdf, second, tables, tesseract
         self.looked = False  # at a picture
 
-    def through(self, count: int, pool: ThreadPoolExecutor) -> Iterator[dict[str, Any]]:
+    def through(self, numbers: range, lost: Mapping[int, str], pool: ThreadPoolExecutor) -> Iterator[dict[str, Any]]:
         waiting: deque[tuple[Told, Future[ocr.Recognised] | None]] = deque()
-        for number in range(count):
+        for number in numbers:
             under_way = [future for _, future in waiting if future and not future.done()]
             while waiting and (len(under_way) >= ocr.AT_ONCE or len(waiting) >= AHEAD):
                 yield _settled(*waiting.popleft()).line()
                 under_way = [future for _, future in waiting if future and not future.done()]
-            told, picture = self.page(number)
+            if number + 1 in lost:
+                told, picture = Told.left_out(number + 1, lost[number + 1]), None
+            else:
+                yield {"at": number + 1}
+                told, picture = self.page(number)
             future = None
             if picture is not None and self.tesseract:
                 self.looked = True
@@ -175,15 +179,18 @@ class _Work:
         label, missed, tables, picture = "", "", 0, None
         parts: tuple[Part, ...] = (Part(""),)
         with contextlib.suppress(Exception):
-            label = self.pdf.label(number)
-            page = self.pdf.document[number]
             try:
-                parts, tables = self._text(page, number)
-                if _is_picture(page, parts):
-                    missed = "" if self.tesseract else ocr.ABSENT
-                    picture = _picture(page) if self.tesseract else None
-            finally:
-                page.close()
+                label = self.pdf.label(number)
+                page = self.pdf.document[number]
+                try:
+                    parts, tables = self._text(page, number)
+                    if _is_picture(page, parts):
+                        missed = "" if self.tesseract else ocr.ABSENT
+                        picture = _picture(page) if self.tesseract else None
+                finally:
+                    page.close()
+            except MemoryError:
+                missed = missed if any(part.text.strip() for part in parts) else FULL
         return Told(number + 1, label, parts, tables=tables, missed=missed), picture
 
     def _text(self, page: Any, number: int) -> tuple[tuple[Part, ...], int]:

@@ -32,7 +32,11 @@ def pages(request: Request) -> Iterator[dict[str, Any]]:
         raise Unreadable(MANY_PAGES)
     yield {"pages": count, "unit": "page"}
     tesseract = ocr.Tesseract(request.tesseract) if request.tesseract else None
-    for number in range(count):
+    for number in range(request.start - 1, count):
+        if number + 1 in request.lost:
+            yield Told.left_out(number + 1, request.lost[number + 1]).line()
+            continue
+        yield {"at": number + 1}
         yield {"ocr": number + 1}
         found = ocr.Recognised(missed=ocr.ABSENT)
         if tesseract:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -26,12 +27,17 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """One file to read. `suffix` is that of the name its owner gave it; `tesseract` is a program, or None where there is none."""
+    """One file to read. `suffix` is that of the name its owner gave it; `tesseract` is a program, or None where there is none.
+
+    Of files that are read page by page, `start` is the first page to tell, and `lost` has those that are not to be opened, with the reason.
+    """
 
     path: Path
     suffix: str = ".pdf"
     password: str | None = None
     tesseract: str | None = None
+    start: int = 1
+    lost: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,8 @@ class Told:
     """A page as its reader gives it.
 
     `number` counts from 1, `label` is the printed number or a heading. `boxes` are (text, left, top, right, bottom, confidence) of words
-    that were read from a picture, and then `ocr` is true. `missed` says why a picture was not read: absent, slow or poor.
+    that were read from a picture, and then `ocr` is true. `missed` says why a picture was not read (absent, slow or poor), or a whole page
+    (broke, late or full).
     """
 
     number: int
@@ -57,6 +64,11 @@ class Told:
     boxes: tuple[tuple[str, float, float, float, float, float], ...] = field(default=(), repr=False)
     tables: int = 0
     missed: str = ""
+
+    @classmethod
+    def left_out(cls, number: int, why: str) -> Told:
+        """A page that was not opened."""
+        return cls(number, "", (Part(""),), missed=why)
 
     @property
     def text(self) -> str:
