@@ -49,6 +49,18 @@ def indexed(server: Server) -> Server:
     return server
 
 
+def test_a_hand_quicker_than_the_page_is_answered(indexed: Server, open_page: Open) -> None:
+    page = open_page(indexed.url)
+    page.get_by_role("tab", name="Documents", exact=True).click()
+    page.evaluate("""(asked) => {
+      const question = document.querySelector("#document-question textarea");
+      question.value = asked;
+      question.dispatchEvent(new Event("input", { bubbles: true }));
+      setTimeout(() => document.querySelector("#document-send").click(), 50);
+    }""", "Who keeps the spare key to the blue door?")  # fmt: skip
+    expect(page.locator(".answer .lead")).to_contain_text("Hanna Pell", timeout=60_000)
+
+
 ASK_NEXT = """(next) => {
   const watch = setInterval(() => {
     if (!document.querySelector(".answer .lead")) return;

@@ -31,7 +31,7 @@ TAKEN_APART = 3  # of each weight that was made 4 bits of, what that leaves behi
 NF4 = 0.53  # of a weight in 4 bits, with its constants
 
 # seconds
-START = 6.0  # from the press to the first batch, but for the model
+START = 4.5  # from the press to the first batch, but for the model
 LOAD_RATE = 200e6  # parameters read in a second
 FLOPS, ATTENTION = 330e9, 120e9  # of the reference machine: products in 16 bits, and attention in 32
 PLAIN_FLOPS = 0.45  # of a machine without fast products in 16 bits, beside one with them

@@ -124,7 +124,7 @@ def build(page: Page) -> DocumentsTab:
         """Everything the tab shows of the chosen collection; the newest where the chosen one is gone."""
         mine = collections.list(visitor.owner)
         names = [one["collection"] for one in mine]
-        chosen = current if current in names else names[0] if names else ""
+        chosen = current if current in names else newest(visitor)
         if chosen:
             collections.warm(visitor.owner, chosen)
         say = page.say_in(visitor.language)
@@ -192,10 +192,14 @@ def build(page: Page) -> DocumentsTab:
             collections.delete(visitor.owner, chosen)
         return "", gr.update(visible=False), "", ""
 
+    def newest(visitor: Visitor) -> str:
+        return next((one["collection"] for one in collections.list(visitor.owner)), "")
+
     def answer(visitor: Visitor, text: str, chosen: str, who: str, how: str, turn: Turn) -> Iterator[list[Any]]:
         """Stream the answer; the passages stand as soon as they are found."""
         say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
         run_id, model = phraser(who)
+        chosen = chosen or newest(visitor)  # asked before the tab was filled
         passages = None
         with turn.taken((text, chosen, who, how)) as mine:
             yield [gr.skip(), gr.skip(), {}, gr.update(visible=False)] if mine else [gr.skip()] * 4
