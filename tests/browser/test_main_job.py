@@ -126,6 +126,8 @@ def test_stop_keeps_what_was_learnt(server: Server, open_page: Open) -> None:
     page.locator("#train-button").click()
     expect(page.locator("#run-told")).to_contain_text("Learning", timeout=60_000)
     expect(page.locator("#run-figures")).to_contain_text(re.compile(r"[1-9]\d* of"), timeout=60_000)
+    page.set_viewport_size({"width": 390, "height": 844})
+    wait_for(lambda: (page.locator("#run-told").bounding_box() or {})["width"] > 300, 5, "on a phone its sentence has the whole width")
     page.locator("#stop-button").click()
     expect(page.locator("#run-told")).to_contain_text(re.compile(r"Stopped after step \d+"), timeout=60_000)
     tab(page, "Chat")
