@@ -51,7 +51,8 @@ def save(
     from safetensors.torch import save_file
 
     draft, final = home / f".draft-{step:08d}", home / f"checkpoint-{step:08d}"
-    shutil.rmtree(draft, ignore_errors=True)
+    for left in home.glob(".draft-*"):  # by one who was killed in mid-write
+        shutil.rmtree(left, ignore_errors=True)
     try:
         with storage_errors():
             draft.mkdir(parents=True)

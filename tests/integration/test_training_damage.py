@@ -199,6 +199,16 @@ def take_up(runs: Runs, folder: Path, was: Truth, name: str) -> None:
     assert point and again.step == point[0] and again.run_id == was.run.run_id
 
 
+def test_what_a_killed_worker_was_writing_is_taken_away_at_the_next_checkpoint(tmp_path: Path) -> None:
+    import torch
+
+    left = tmp_path / "checkpoints" / ".draft-00000007"
+    left.mkdir(parents=True)
+    (left / "weights.safetensors").write_bytes(b"half")
+    written = checkpoints.save(tmp_path / "checkpoints", 8, {"weights": {"a": torch.ones(2)}}, {})
+    assert [one.name for one in (tmp_path / "checkpoints").iterdir()] == [written.name] and checkpoints.whole(written)
+
+
 def test_both_copies_of_what_was_asked_are_damaged(truths: dict[str, Truth], tmp_path: Path) -> None:
     was = truths["finished"]
     runs, folder = copied(was, tmp_path / "home")

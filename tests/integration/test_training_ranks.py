@@ -175,10 +175,10 @@ def test_when_one_is_killed_all_end_and_the_run_can_go_on(runs: Runs, learner: P
     print(victim, round(time.monotonic() - began, 1), "s", run.error, run.log_tail)
     assert "ended from outside after step" in str(run.error) and run.can_resume
     folder = workspace.find("runs", run_id, "me")
-    assert not list((folder / "checkpoints").glob(".draft-*"))
     resumed = runs.resume("me", run_id, {"max_steps": run.can_resume + 20})
     whole = finish(runs, run_id)
     assert whole.step == resumed.step + 20
+    assert not list((folder / "checkpoints").glob(".draft-*"))
     assert [point["step"] for point in runs.metrics("me", run_id)] == list(range(whole.step + 1)), "no point lost or doubled"
     none_left(workspace, 20)
 
