@@ -16,9 +16,8 @@ import numpy as np
 
 from playground.errors import ModelUnavailable, NotFound, PlaygroundError, Sentence
 from playground.models import hub, library
-from playground.rag import precision
+from playground.rag import modules, precision
 from playground.settings import Settings
-from playground.workspace import read_json
 
 log = logging.getLogger(__name__)
 
@@ -162,10 +161,8 @@ class Embedders:
 
 
 def _open(known: Known, folder: Path) -> Any:
-    modules = read_json(folder / "modules.json", [])
-    kinds = [str(module.get("type", "")) for module in modules if isinstance(module, dict)] if isinstance(modules, list) else []
-    # the library imports whatever class such a file names
-    if not kinds or any(not kind.startswith("sentence_transformers.") or kind.rsplit(".", 1)[-1] not in MODULES for kind in kinds):
+    classes = modules.named(folder)
+    if not classes or not modules.known(classes, MODULES):
         raise ModelUnavailable(UNUSABLE, name=known.id)
     library.import_embedders()
     from sentence_transformers import SentenceTransformer

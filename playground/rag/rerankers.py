@@ -15,8 +15,8 @@ from typing import Any
 
 from playground.errors import ModelUnavailable, PlaygroundError, Sentence
 from playground.models import hub, library
+from playground.rag import modules
 from playground.settings import Settings
-from playground.workspace import read_json
 
 log = logging.getLogger(__name__)
 
@@ -106,10 +106,7 @@ class Rerankers:
 
 
 def _load(known: Known, folder: Path) -> Any:
-    modules = read_json(folder / "modules.json", [])
-    kinds = [str(module.get("type", "")) if isinstance(module, dict) else "" for module in modules] if isinstance(modules, list) else [""]
-    # the library imports whatever class such a file names
-    if any(not kind.startswith("sentence_transformers.") or kind.rsplit(".", 1)[-1] not in MODULES for kind in kinds):
+    if not modules.known(modules.named(folder), MODULES):
         raise ModelUnavailable(NO_RERANKER, name=known.id)
     if not list(folder.glob("*.safetensors")):
         raise ModelUnavailable(NO_RERANKER, name=known.id)

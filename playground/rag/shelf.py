@@ -22,7 +22,7 @@ from playground.rag import indexing
 from playground.rag.chunks import Size, size_in
 from playground.rag.dense import Dense
 from playground.rag.embedders import STARTER, Embedder, Embedders
-from playground.rag.index import DONE, WAITING, Index
+from playground.rag.index import DONE, WAITING, Document, Index
 from playground.rag.passwords import Passwords
 from playground.rag.pdf import SUFFIXES
 from playground.rag.reindexing import Reindexing
@@ -240,17 +240,26 @@ class Shelf:
         job = self._under_way.get(self.find(owner, collection).name)
         return job.error if job is not None and job.state == "failed" else None
 
-    def rename_document(self, owner: str, collection: str, name: str, new_name: str) -> dict[str, Any]:
-        """Another name for a document; its content, and what is known of it, stay.
+    def _named(self, owner: str, collection: str, name: str) -> tuple[Path, Index, Sequence[Document]]:
+        """The collection's folder and index, and the documents of this name in it.
 
         Raises:
-            NotFound: there is none of that name; InputError: another one has the new name, or it is empty; WrongState: being indexed.
+            NotFound: there is none.
         """
         folder = self.find(owner, collection)
         index = Index(folder / "index.sqlite")
         found = [one for one in index.documents() if one.name == name]
         if not found:
             raise NotFound(NO_DOCUMENT)
+        return folder, index, found
+
+    def rename_document(self, owner: str, collection: str, name: str, new_name: str) -> dict[str, Any]:
+        """Another name for a document; its content, and what is known of it, stay.
+
+        Raises:
+            NotFound: there is none of that name; InputError: another one has the new name, or it is empty; WrongState: being indexed.
+        """
+        folder, index, found = self._named(owner, collection, name)
         if self.under_way(owner, collection):
             raise WrongState("This collection is being indexed. Wait until that is done, or stop it, then rename the document.")
         wanted = _shown(new_name, "") if isinstance(new_name, str) else ""
@@ -266,11 +275,7 @@ class Shelf:
         Raises:
             NotFound: there is none of that name; WrongState: it is being indexed.
         """
-        folder = self.find(owner, collection)
-        index = Index(folder / "index.sqlite")
-        found = [one for one in index.documents() if one.name == name]
-        if not found:
-            raise NotFound(NO_DOCUMENT)
+        folder, index, found = self._named(owner, collection, name)
         if self.under_way(owner, collection):
             raise WrongState("This collection is being indexed. Wait until that is done, or stop it, then delete the document.")
         for one in found:

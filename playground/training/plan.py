@@ -62,7 +62,7 @@ def make_plan(given: Mapping[str, Any], splits: Parts, ref: ModelRef, parameters
     exact = True
     if splits.task == PARTED:
         length = min(check(given).get("max_length") or longest_example(around), ref.window)
-        parts, exact = count_parts(splits.train, _tokenizer(ref), length)
+        parts, exact = count_parts(splits.train, tokenizer_here(ref), length)
         around = replace(around, parts=parts)
     settings, reasons = resolve(given, around)
     return Plan(settings, reasons, ref, settings.planned_steps(around.read), about=not exact and not settings.max_steps)
@@ -86,12 +86,12 @@ def _tokens_a_byte(said: Sequence[str], tokenizer: Any) -> float:
     return sum(len(one.ids) for one in found) / read
 
 
-def _tokenizer(ref: ModelRef) -> Any:
-    """Only one that lies on this machine: nobody waits for a download to hear how long something takes."""
+def tokenizer_here(ref: ModelRef) -> Any:
+    """A model's tokenizer if it lies on this machine, else None: nobody waits for a download to hear how long something takes."""
     if not Path(ref.source).is_absolute() and hub.cached(ref.source, ref.revision) is None:
         return None
     try:
         return template.load_tokenizer(ref)
     except PlaygroundError as error:
-        log.info("steps are estimated without a tokenizer: %s", error)
+        log.info("lengths are estimated without a tokenizer: %s", error)
         return None

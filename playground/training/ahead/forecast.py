@@ -15,9 +15,9 @@ from typing import Any
 
 import psutil
 
-from playground.errors import ModelUnavailable, PlaygroundError
+from playground.errors import ModelUnavailable
 from playground.messages import Conversation
-from playground.models import hub, template
+from playground.models import hub
 from playground.models.catalog import ModelRef
 from playground.models.known import KNOWN
 from playground.training import record
@@ -26,7 +26,7 @@ from playground.training.ahead.estimate import Estimate, Measured, Planned, Room
 from playground.training.ahead.lengths import Lengths, measure
 from playground.training.ahead.past import Past
 from playground.training.ahead.speed import here
-from playground.training.plan import PARTED, Parts, Plan
+from playground.training.plan import PARTED, Parts, Plan, tokenizer_here
 from playground.workspace import Workspace
 
 KEPT = 64  # measured sets of examples
@@ -103,7 +103,7 @@ class Forecasts:
         with self._lock:
             found = self._lengths.get(key)
             if found is None:
-                tokenizer, length = _tokenizer(plan.model), plan.settings.max_length
+                tokenizer, length = tokenizer_here(plan.model), plan.settings.max_length
                 data = sum(_bytes(part) for part in (splits.train, splits.validation, splits.test))
                 found = measure(tokenizer, splits.train, length), measure(tokenizer, splits.validation, length), data
                 self._lengths[key] = found
@@ -157,14 +157,3 @@ def _anatomy(ref: ModelRef) -> tuple[Anatomy, bool]:
     if guess is None:
         raise ModelUnavailable("{name} is not on this machine yet, so nothing can be said of what it needs.", name=ref.id)
     return guess, True
-
-
-def _tokenizer(ref: ModelRef) -> Any:
-    """Only one that lies on this machine: nobody waits for a download to hear what a run needs."""
-    if not Path(ref.source).is_absolute() and hub.cached(ref.source, ref.revision) is None:
-        return None
-    try:
-        return template.load_tokenizer(ref)
-    except PlaygroundError as error:
-        log.info("lengths are estimated without a tokenizer: %s", error)
-        return None
