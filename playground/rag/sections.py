@@ -93,7 +93,7 @@ def store(db: sqlite3.Connection, document: int, pages: Mapping[int, Sequence[Se
 def within(db: sqlite3.Connection, document: int, page: int, start: int, end: int) -> tuple[Section, ...]:
     """The sections of a page's text from `start` to `end`, the first one being that which holds at `start`; starts count from there."""
     columns, order = "SELECT start, path FROM sections WHERE document = ?", "page DESC, number DESC"
-    before = f"{columns} AND (page < ? OR (page = ? AND start <= ?)) ORDER BY {order} LIMIT 1"
+    before = f"{columns} AND page <= ? AND (page < ? OR start <= ?) ORDER BY {order} LIMIT 1"
     rows = [(0, path) for _, path in db.execute(before, (document, page, page, start))]
     here = db.execute(f"{columns} AND page = ? AND start > ? AND start < ? ORDER BY number", (document, page, start, end))
     rows += [(at - start, path) for at, path in here]
