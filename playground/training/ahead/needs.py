@@ -38,7 +38,8 @@ ATTENTION, SHORT_ATTENTION = 135e9, 400e9  # the same for attention: torch's in 
 PLAIN_FLOPS = 0.45  # of a machine without fast products in 16 bits, beside one with them
 GPU_FLOPS, GPU_BANDWIDTH = 60e12, 1e12  # of a card; a rehearsal tells how far off that is
 BANDWIDTH = 3e9  # bytes of what the backward pass keeps: what is done to them is more than to write and read them
-A_BLOCK, A_BLOCK_OF_4_BITS, A_GPU_BLOCK = 0.0067, 0.0087, 0.0006  # of a pass, whatever its size
+A_BLOCK, A_GPU_BLOCK = 0.003, 0.0006  # of a pass, whatever its size
+A_LORA, A_LORA_ON_4_BITS = 0.0005, 0.0008  # the same for each layer with an adapter of low rank
 A_WEIGHT = 1e-9  # for the optimizer to change one
 DORA = 1.7  # the products of a layer whose direction and size are learned apart
 ANSWER_A_BLOCK, ANSWER_RATE = 0.0006, 12e9  # of one more token of all sample answers; bytes of weights read
@@ -188,10 +189,11 @@ def step_costs(work: Work) -> tuple[float, float, float]:
     square = 4 * model.heads * model.head_width * (3.5 + again) * model.blocks  # products for a row of one token
     moved = held.read * kept(model, settings if not again else _without(settings)) * (1.5 if again else 1.0)
     moved += held.learned * model.vocabulary * SCORE
-    block = A_GPU_BLOCK if work.gpu else A_BLOCK_OF_4_BITS if settings.method == "qlora" else A_BLOCK
-    fixed = block * model.blocks * (1 + again / 2)
+    fixed = (A_GPU_BLOCK if work.gpu else A_BLOCK) * model.blocks * (1 + again / 2)
     if work.gpu:
         return fixed, (flops + held.squares * square) / GPU_FLOPS, moved / GPU_BANDWIDTH
+    if settings.method in ("lora", "qlora"):
+        fixed += (A_LORA if settings.method == "lora" else A_LORA_ON_4_BITS) * len(targets(model, settings)) * (1 + again / 2)
     short = SHORT_ATTENTION if work.half else ATTENTION
     attention = (held.long_squares / ATTENTION + (held.squares - held.long_squares) / short) * square
     return fixed, flops / (FLOPS if work.half else FLOPS * PLAIN_FLOPS) + attention, moved / BANDWIDTH
