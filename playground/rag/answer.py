@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from playground.errors import PlaygroundError, Sentence
-from playground.rag.evidence import ENOUGH, Evidence, completed, stands, supported
+from playground.rag.evidence import ENOUGH, Evidence, completed, stands
 from playground.rag.index import Passage
 from playground.rag.orders import gives_orders
+from playground.rag.support import supported
 from playground.rag.text import language_of, sentences
 
 REFUSAL = "The documents do not tell. The nearest passages are shown below."
