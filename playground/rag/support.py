@@ -1,6 +1,7 @@
 """Whether a model's own words keep to the sentences that are cited for them: its numbers, its negations, and the words it adds.
 
-Compares stems of words in English and Portuguese and understands nothing: it lets pass what is copied, and little of what is retold.
+Compares stems of words in English and Portuguese and understands nothing: it lets pass what is copied, and little of what is retold. What
+does not pass is not lost; it just does not lead.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import re
 
 from playground.rag.text import STOPWORDS, language_of, squeezed, stem, words
 
-ADDED = 0.8  # of the meaning words that an answer adds to its question, how many must stand in what is cited
 NUMBER = re.compile(r"(?:(?<![\w.,:)-])-)?\d+(?:[.,:]\d+)*")  # whole, with its sign: 5 is not in 15, nor 250 in 1,250
 NUMBER_WORDS = frozenset(  # without "one" and "um", "second" and "segundo", which mostly are no numbers
     re.findall(
@@ -29,15 +29,19 @@ NEGATIONS = frozenset(
         "not no never none nobody nothing nowhere neither nor without cannot hardly não nunca jamais nenhum nenhuma ninguém nada nem sem",
     )
 )
+# what a model says about the text, not from it
+FRAME = frozenset(map(stem, "according text document passage sentence says states segundo acordo texto documento trecho frase diz afirma".split()))
 CLAUSE_END = re.compile(r"[.:](?!\d)|[!?;…\n]|\b(?:but|because|although|mas|porém|porque|embora)\b", re.IGNORECASE)
 LIST = re.compile(r",(?!\d)|\b(?:and|or|e|ou)\b", re.IGNORECASE)  # what follows may be negated still, or no more
 PLAIN, NEGATED, UNSURE = range(3)
 
 
 def supported(answer: str, question: str, cited: str) -> bool:
-    """Whether every number of an answer stands in what is cited, no word is negated there only or here only, and most are there at all.
+    """Whether every number and every meaning word of an answer stands in what is cited, and none is negated there only or here only.
 
-    Words that the question has already prove nothing and count only where there are no others.
+    Words that the question has already prove nothing and count only where there are no others. One wrong word makes a wrong answer, so
+    all must stand there: with four in five, 164 of 174 quotes for Pirá's English questions passed with a word changed; with all, 17 did, at
+    the cost of 13 of the 99 answers in people's own words that had passed.
     """
     numbers = _numbers(answer)
     if not numbers <= _numbers(cited) | _numbers(question):
@@ -48,8 +52,9 @@ def supported(answer: str, question: str, cited: str) -> bool:
     # a negation that negates nothing we see, as in "No." or "It does not.", has nothing to be compared with
     if any((word, how) not in there and (word in known or how != PLAIN) for word, how in told):
         return False
-    added = [word for word, _ in told if word and word not in asked] or [word for word, _ in told if word]
-    return bool(added or numbers) and sum(word in known for word in added) >= ADDED * len(added)
+    said = {word for word, _ in told if word} - FRAME
+    added = said - asked or said
+    return bool(added or numbers) and added <= known
 
 
 def _numbers(text: str) -> set[str]:

@@ -85,6 +85,12 @@ def test_what_a_negation_turns_must_be_turned_there_too(cited: str, question: st
     assert supported(answer, question, cited) is kept
 
 
+def test_one_wrong_word_makes_a_wrong_answer_however_long() -> None:
+    cited = "Visitors of the old library on the hill leave their coats, bags and umbrellas with the porter at the northern entrance."
+    assert supported(f"According to the text, {cited[0].lower()}{cited[1:]}", "What do visitors leave?", cited)
+    assert not supported(cited.replace("northern", "southern"), "What do visitors leave?", cited)
+
+
 def test_the_questions_own_words_do_not_outweigh_what_is_added() -> None:
     assert not supported("The spare key to the red door hangs behind the fridge.", WHERE, KEY)
     assert not supported("The spare key to the red door hangs.", "Where does the spare key to the red door hang?", "A cat sleeps.")
