@@ -30,7 +30,12 @@ NEGATIONS = frozenset(
     )
 )
 # what a model says about the text, not from it
-FRAME = frozenset(map(stem, "according text document passage sentence says states segundo acordo texto documento trecho frase diz afirma".split()))
+FRAME = frozenset(
+    stem(word)
+    for word in re.findall(
+        r"\S+", "according text document passage sentence says states segundo acordo texto documento trecho frase diz afirma"
+    )
+)
 CLAUSE_END = re.compile(r"[.:](?!\d)|[!?;…\n]|\b(?:but|because|although|mas|porém|porque|embora)\b", re.IGNORECASE)
 LIST = re.compile(r",(?!\d)|\b(?:and|or|e|ou)\b", re.IGNORECASE)  # what follows may be negated still, or no more
 PLAIN, NEGATED, UNSURE = range(3)

@@ -116,3 +116,5 @@ def test_a_document_that_gives_orders_is_named_beside_the_answer() -> None:
     told = documents.answer(state, say, str)
     assert "tries to give orders" in told and EVIL not in told
     assert "tries to give orders" not in documents.answer({**state, "orders": []}, say, str)
+    refused = documents.answer({**state, "refused": True}, say, str)
+    assert "tries to give orders" in refused and EVIL not in refused, "the passages below a refusal are of that document, too"
