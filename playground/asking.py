@@ -239,6 +239,7 @@ class Asking:
             "question": question,
             "related": found.related,
             "weight": found.weight,
+            "weight_from": found.weight_from,
             "candidates": [{**one, "rank": place, "usual_rank": ranks.get(one["chunk"])} for place, one in enumerate(hits, 1)],
             "sentences": answer["sentences"],
             "enough": answer["enough"],
