@@ -27,7 +27,10 @@ from playground.workspace import PERSONAL, Workspace, write_bytes, write_json
 
 PARTS = ("train", "validation", "test", "prompts")
 SETTINGS = "settings.json"
-KEPT = ("name", "settings", "given", "planned_steps", "planned_about", "rows", "instruction", "system", "task", "labels", "shots", "slots")
+KEPT = (
+    "name", "settings", "given", "planned_steps", "planned_about", "planned_examples", "planned_packed", "rows", "instruction", "system",
+    "task", "labels", "shots", "slots",
+)  # fmt: skip
 MOST_BYTES = 4 * 1024**3  # of a part, unpacked
 NOT_ONE = (
     "{name} is not a run that was taken away from a playground: it has no settings.json that can be read, or its examples are missing."

@@ -69,12 +69,8 @@ class TrainingSettings:
         return asdict(self)
 
     def planned_steps(self, rows: int) -> int:
-        """Optimizer steps that `rows` examples make with these settings (packing makes fewer)."""
-        if self.max_steps:
-            return self.max_steps
-        batches = math.ceil(rows / (self.per_device_train_batch_size * self.num_processes))
-        per_epoch = max(1, math.ceil(batches / self.gradient_accumulation_steps))
-        return max(1, math.ceil(self.num_train_epochs * per_epoch))
+        """Optimizer steps that `rows`, as the trainer counts them, make with these settings."""
+        return planned_steps(vars(self), rows)
 
     @property
     def examples_a_step(self) -> int:
@@ -84,6 +80,15 @@ class TrainingSettings:
     def alone(self) -> TrainingSettings:
         """The same steps by one process."""
         return replace(self, num_processes=1, gradient_accumulation_steps=self.gradient_accumulation_steps * self.num_processes)
+
+
+def planned_steps(settings: Mapping[str, Any], rows: int) -> int:
+    """As `TrainingSettings.planned_steps`, for a set that need not be whole yet."""
+    if settings["max_steps"]:
+        return int(settings["max_steps"])
+    batches = math.ceil(rows / (settings["per_device_train_batch_size"] * settings["num_processes"]))
+    per_epoch = max(1, math.ceil(batches / settings["gradient_accumulation_steps"]))
+    return max(1, math.ceil(settings["num_train_epochs"] * per_epoch))
 
 
 KNOWN = tuple(one.name for one in fields(TrainingSettings))

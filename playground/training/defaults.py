@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from playground.errors import Sentence
-from playground.training.config import ALL_LINEAR, FROM_WEIGHTS, GPU_OPTIMIZERS, TrainingSettings, check, problems_error
+from playground.training.config import ALL_LINEAR, FROM_WEIGHTS, GPU_OPTIMIZERS, TrainingSettings, check, planned_steps, problems_error
 
 # Models whose tokens meet in plain causal attention alone, so that several rows can be read side by side (each is tried by a test).
 SCORED_AT_ONCE = 256  # positions, where the output layer does not learn itself
 SIDE_BY_SIDE = ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma3_text", "smollm3", "phi3", "olmo2")
 SMALL, MIDDLE = 50_000_000, 1_000_000_000  # parameters
 LORA_ONLY = ("lora_r", "lora_alpha", "lora_dropout", "use_dora", "use_rslora", "init_lora_weights")
+A_STEP = 8  # examples that one step learns from
 CHECKS = 10  # how often the validation rows are looked at in one run
 CHECK_ROWS = 200  # and how many of them at most
 
@@ -25,7 +26,8 @@ CHECK_ROWS = 200  # and how many of them at most
 class Circumstances:
     """What the defaults depend on. `parameters` None: unknown. `window`: tokens the model can read. `gpu`: one is there and usable.
 
-    `parts`: what the texts of the rows come to where long ones are learnt in several parts; None: each row is one.
+    `parts`: what the texts of the rows come to where long ones are learnt in several parts; None: each row is one. `packed`: in how many
+    rows they come where they are packed; None: they stay apart.
     """
 
     rows: int
@@ -35,13 +37,19 @@ class Circumstances:
     gpu: bool = False
     task: str = "instruction"
     parts: int | None = None
+    packed: int | None = None
     kind: str = ""  # the model's type, as its configuration names it
     processes: int = 1  # that can train together here: one on each card, and one where there is none
 
     @property
+    def examples(self) -> int:
+        """What is learned from, each by itself."""
+        return self.rows if self.parts is None else self.parts
+
+    @property
     def read(self) -> int:
         """Rows as the trainer counts them."""
-        return self.rows if self.parts is None else self.parts
+        return self.examples if self.packed is None else self.packed
 
 
 def resolve(given: Mapping[str, Any], around: Circumstances) -> tuple[TrainingSettings, dict[str, Sentence]]:
@@ -77,15 +85,17 @@ def resolve(given: Mapping[str, Any], around: Circumstances) -> tuple[TrainingSe
     return TrainingSettings(**chosen), reasons
 
 
-def check_rows(validation_rows: int, rows: int, settings: TrainingSettings, parted: bool = False) -> int:
+def check_rows(validation_rows: int, rows: int, settings: TrainingSettings, parted: bool = False, packed: int | None = None) -> int:
     """How many validation rows the curve uses: at most `CHECK_ROWS`, and so few that all checks stay a small part of the run.
 
-    With `parted`, each of the validation rows may come in several parts, and those are counted.
+    With `parted`, each of the validation rows may come in several parts, and those are counted. `packed`: how many rows the trainer makes
+    of the `rows` that are learned from, where it packs them; those of validation stay apart.
     """
     if not settings.eval_steps or not validation_rows:
         return 0
-    steps = settings.planned_steps(rows)
-    trained = steps * settings.examples_a_step
+    read = rows if packed is None else packed
+    steps = settings.planned_steps(read)
+    trained = steps * settings.examples_a_step * rows / max(1, read)
     checks = max(1, steps // settings.eval_steps) + 1
     affordable = int(trained * 0.45 / checks)  # a looked-at row costs about a third of a trained one: 15 % of the time
     return min(CHECK_ROWS if parted else validation_rows, CHECK_ROWS, max(16, affordable))
@@ -138,11 +148,22 @@ def _default_pace(default: Any, chosen: dict[str, Any], size: int, around: Circu
         epochs = 5 if rows > 300 else 8  # quick anyway, and a small model needs to see an example more often
     default(
         "num_train_epochs", epochs,
-        "{rows} rows: reading all of them {epochs} times is usually enough." if rows == around.rows
+        "{rows} packed rows: reading all of them {epochs} times is usually enough." if around.packed is not None
+        else "{rows} rows: reading all of them {epochs} times is usually enough." if around.parts is None
         else "{rows} parts of texts: reading all of them {epochs} times is usually enough.", rows=rows, epochs=epochs,
     )  # fmt: skip
     batch, accumulate = (8, 1) if size <= SMALL or around.gpu else (4, 2) if size <= MIDDLE else (1, 8)
-    default("per_device_train_batch_size", batch, "{batch} examples at a time fit a model of this size.", batch=batch)
+    if around.packed is not None:  # as many examples a step as if they came apart: fewer, larger steps learn far less in one pass
+        a_step = max(1, round(A_STEP * around.packed / max(1, around.examples)))
+        batch = min(batch, a_step)
+        accumulate = max(1, a_step // chosen.get("per_device_train_batch_size", batch))
+    default(
+        "per_device_train_batch_size", batch,
+        "{batch} examples at a time fit a model of this size." if around.packed is None
+        else "One packed row at a time: {each} examples lie in it, on average." if batch == 1
+        else "{batch} packed rows at a time: {each} examples lie in each, on average.",
+        batch=batch, each=round(around.examples / max(1, around.read)),
+    )  # fmt: skip
     default(
         "gradient_accumulation_steps", accumulate,
         "Together with the batch size, each step learns from about 8 examples." if chosen["num_processes"] == 1
@@ -193,8 +214,7 @@ def _default_rest(default: Any, size: int) -> None:
 
 
 def _default_checks(default: Any, chosen: dict[str, Any], around: Circumstances) -> None:
-    batch = chosen["per_device_train_batch_size"] * chosen["gradient_accumulation_steps"] * chosen["num_processes"]
-    steps = chosen["max_steps"] or int(chosen["num_train_epochs"] * max(1, around.read / batch))
+    steps = planned_steps(chosen, around.read)
     every = max(1, round(steps / CHECKS))
     if around.validation_rows:
         default("eval_steps", every, "About {checks} checks on the validation rows in the whole run.", checks=max(1, steps // every))

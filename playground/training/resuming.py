@@ -93,5 +93,6 @@ def _steps(before: record.Run, asked: dict[str, Any], settings: dict[str, Any]) 
         return int(settings["max_steps"])
     old = TrainingSettings(**asked["settings"])
     if old.max_steps or not before.max_steps:
-        return TrainingSettings(**settings).planned_steps(asked["rows"]["train"])
+        rows = asked.get("planned_packed") or asked.get("planned_examples") or asked["rows"]["train"]
+        return TrainingSettings(**settings).planned_steps(rows)
     return max(1, round(before.max_steps * settings["num_train_epochs"] / old.num_train_epochs))

@@ -155,6 +155,8 @@ class Runs:
                 reasons={key: pack(reason) for key, reason in (planned.reasons | beginning.reasons(earlier, settings, whole)).items()},
                 planned_steps=planned.steps,
                 planned_about=planned.about,
+                planned_examples=planned.examples,
+                planned_packed=planned.packed,
                 rows={part: len(conversations) for part, conversations in parts.items()},
                 instruction=splits.instruction,
                 system=splits.system,

@@ -29,6 +29,7 @@ from playground.training.defaults import check_rows
 from playground.training.examples import Encoded
 from playground.training.launching import claim
 from playground.training.memory import dtype, free, is_memory
+from playground.training.packing import pack as pack_rows
 from playground.training.progress import Curve, Log, Status, Unwritten
 from playground.training.samples import Samples
 from playground.training.tracking import Tracker
@@ -155,7 +156,8 @@ class Training:
                 "None of the {rows} examples has an answer that fits into {length} tokens. Raise max_length, or shorten the answers.",
                 rows=rows["train"], length=settings.max_length,
             )  # fmt: skip
-        limit = check_rows(rows["validation"], len(train), settings, parted=self.asked.get("task") == "completion")
+        packed = len(pack_rows(train.length, settings.max_length)) if settings.packing else None
+        limit = check_rows(rows["validation"], len(train), settings, parted=self.asked.get("task") == "completion", packed=packed)
         validation = examples.read(self.folder / "data" / "validation.jsonl", tokenizer, settings.max_length, limit) if limit else None
         return train, validation
 

@@ -89,7 +89,9 @@ def test_batches_beside_each_other_need_no_padding() -> None:
     assert grouped.read < padded.read and grouped.most_read == 160
     assert worst(found, chosen, flat=True).most_read == 140
     packed = batches(found, replace(chosen, packing=True, max_length=128), 10, flat=True)
-    assert packed.most_read == 256
+    assert packed.most_read == 200 and packed.squares < 250**2 / 2, "attention does not cross from one example to the next"
+    assert worst(found, replace(chosen, packing=True, max_length=128), flat=True).most_read == 140
+    assert batches(Lengths((), ()), chosen, 10, flat=True).read == 1, "nothing to learn is nobody's reason to wait forever"
 
 
 def test_memory_grows_with_what_is_held() -> None:

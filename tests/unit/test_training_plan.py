@@ -64,6 +64,22 @@ def test_of_other_tasks_each_row_is_one(starter: ModelRef, task: str) -> None:
     assert str(plan.reasons["num_train_epochs"]).startswith("9 rows")
 
 
+def test_packed_rows_are_counted_exactly_or_said_to_be_an_estimate(starter: ModelRef) -> None:
+    few = [conversation("Which colour has it? " + "so " * (place % 40), "Red.") for place in range(300)]
+    many = [one for one in few for _ in range(60)]
+    given = {"packing": True, "max_length": 256}
+    plan = make_plan(given, splits(few, "chat"), starter, 8_000_000, False)
+    assert plan.packed and plan.packed < 60 and plan.examples == 300 and not plan.about
+    assert plan.steps == plan.settings.planned_steps(plan.packed)
+    assert str(plan.reasons["num_train_epochs"]).startswith(f"{plan.packed} packed rows")
+    long = make_plan(given, splits(many, "chat"), starter, 8_000_000, False)
+    assert long.about and long.packed and 0.9 * 60 * plan.packed < long.packed < 1.1 * 60 * plan.packed
+    unread = make_plan(given, splits(few, "chat"), ModelRef("some/model", "some/model", None, 512, "llama"), None, False)
+    assert unread.about and unread.packed and 0.5 * plan.packed < unread.packed < 2 * plan.packed
+    texts = make_plan(given, splits([text(LONG[:3000]), text("Short."), text("Also short.")]), starter, 8_000_000, False)
+    assert texts.packed and texts.examples > texts.packed > 1 and not texts.about
+
+
 @pytest.mark.parametrize("gpu", [True, False])
 @pytest.mark.parametrize("window", [512, 32_768])
 def test_what_becomes_of_long_examples_is_told_by_task(window: int, gpu: bool) -> None:

@@ -33,7 +33,8 @@ FEW = (1024, 512, 256, 128)
 class Planned:
     """A run as planned: its settings, the model's make, the measured examples, and how much there is of each.
 
-    `about`: the number of steps is itself an estimate. `guessed`: the model's files are not here, so its make is a guess.
+    `packed`: how many rows the trainer makes of the `rows`, where it packs them. `about`: the number of steps is itself an estimate.
+    `guessed`: the model's files are not here, so its make is a guess.
     """
 
     settings: TrainingSettings
@@ -45,6 +46,7 @@ class Planned:
     validation_rows: int
     data_bytes: int
     parted: bool = False
+    packed: int | None = None
     about: bool = False
     guessed: bool = False
 
@@ -161,7 +163,7 @@ def work_of(planned: Planned, gpu: bool, half: bool) -> Work:
     """The planned run in figures."""
     settings, steps = planned.settings, planned.steps
     flat = planned.model.kind in SIDE_BY_SIDE and (not gpu or settings.packing)
-    rows = check_rows(planned.validation_rows, planned.rows, settings, parted=planned.parted)
+    rows = check_rows(planned.validation_rows, planned.rows, settings, parted=planned.parted, packed=planned.packed)
     checks = 1 + math.ceil(steps / settings.eval_steps) if rows and settings.eval_steps else 0
     saves = math.ceil(steps / settings.save_steps) if settings.save_steps else 0
     size = min(rows, max(8, settings.per_device_train_batch_size))  # as `building` sets it
