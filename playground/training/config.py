@@ -109,12 +109,24 @@ def check(given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         SettingsError: unknown names or values that cannot be used; one sentence lists them all, and the known names.
     """
+    usable, problems = sift(given)
+    if problems:
+        raise problems_error(problems)
+    return usable
+
+
+def sift(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Sentence]]:
+    """As `check`, for whoever has more to find wrong: (what can be used of the given settings, what is wrong with the others).
+
+    Raises:
+        SettingsError: no settings by name at all.
+    """
     if not isinstance(given, Mapping):
         raise SettingsError(
             "The settings have to be given by name, for example method: lora. Known settings: {known}.", known=", ".join(KNOWN)
         )
     problems: list[Sentence] = []
-    checked: dict[str, Any] = {}
+    usable: dict[str, Any] = {}
     for name, value in given.items():
         rule = RULES.get(name)
         if rule is None:
@@ -123,10 +135,9 @@ def check(given: Mapping[str, Any]) -> dict[str, Any]:
             wrong = rule(value)
             if wrong:
                 problems.append(Sentence("{name} {wrong}, not {value}", name=name, wrong=wrong, value=_short(value)))
-            checked[name] = _tidy(name, value)
-    if problems:
-        raise problems_error(problems)
-    return checked
+            else:
+                usable[name] = _tidy(name, value)
+    return usable, problems
 
 
 def problems_error(problems: list[Sentence]) -> SettingsError:

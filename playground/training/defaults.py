@@ -5,12 +5,12 @@ Pure arithmetic; knows no files and loads no model. The learning rates for small
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from playground.errors import Sentence
-from playground.training.config import ALL_LINEAR, FROM_WEIGHTS, GPU_OPTIMIZERS, TrainingSettings, check, planned_steps, problems_error
+from playground.training.config import ALL_LINEAR, FROM_WEIGHTS, GPU_OPTIMIZERS, TrainingSettings, planned_steps, problems_error, sift
 
 # Models whose tokens meet in plain causal attention alone, so that several rows can be read side by side (each is tried by a test).
 SCORED_AT_ONCE = 256  # positions, where the output layer does not learn itself
@@ -39,6 +39,7 @@ class Circumstances:
     parts: int | None = None
     packed: int | None = None
     kind: str = ""  # the model's type, as its configuration names it
+    layers: Sequence[str] | None = None  # paths of the model's linear layers; None: its files are not here
     processes: int = 1  # that can train together here: one on each card, and one where there is none
 
     @property
@@ -56,9 +57,10 @@ def resolve(given: Mapping[str, Any], around: Circumstances) -> tuple[TrainingSe
     """The whole set, and for each setting that was left out the reason for its value.
 
     Raises:
-        SettingsError: as `config.check`, and for settings that do not fit each other, the model or the rows.
+        SettingsError: all at once, what `config.check` finds and settings that do not fit each other, the model or the rows.
     """
-    chosen = check(given)
+    chosen, problems = sift(given)
+    usable = set(chosen)
     reasons: dict[str, Sentence] = {}
 
     def default(name: str, value: Any, template: str, **values: Any) -> None:
@@ -79,7 +81,8 @@ def resolve(given: Mapping[str, Any], around: Circumstances) -> tuple[TrainingSe
     _default_checks(default, chosen, around)
     for rhythm in ("max_steps", "save_steps", "early_stopping_patience", "eval_steps"):
         chosen[rhythm] = chosen[rhythm] or None
-    problems = [*_strangers(given, chosen), *_misfits(chosen, around)]
+    wrong = {name for name, value in given.items() if value is not None} - usable
+    problems += [sentence for names, sentence in (*_strangers(chosen, usable), *_misfits(chosen, around)) if not wrong.intersection(names)]
     if problems:
         raise problems_error(problems)
     return TrainingSettings(**chosen), reasons
@@ -233,44 +236,50 @@ def _default_checks(default: Any, chosen: dict[str, Any], around: Circumstances)
     )  # fmt: skip
 
 
-def _strangers(given: Mapping[str, Any], chosen: dict[str, Any]) -> list[Sentence]:
+Misfit = tuple[tuple[str, ...], Sentence]  # the settings that do not go together, and what to say of it
+
+
+def _strangers(chosen: Mapping[str, Any], usable: set[str]) -> Iterator[Misfit]:
     """Settings that were given and belong to another method."""
     method = chosen["method"]
-    if method in ("lora", "qlora"):
-        return []
-    foreign = [name for name in given if name in LORA_ONLY or (name == "target_modules" and method == "full")]
-    message = "{name} has no effect with the method {method}, so leave it out"
-    return [Sentence(message, name=name, method=method) for name in foreign if given[name] is not None]
+    foreign = {"lora": (), "qlora": (), "ia3": LORA_ONLY}.get(method, (*LORA_ONLY, "target_modules"))
+    for name in foreign:
+        if name in usable:
+            yield (name, "method"), Sentence("{name} has no effect with the method {method}, so leave it out", name=name, method=method)
 
 
-def _misfits(chosen: dict[str, Any], around: Circumstances) -> list[Sentence]:
-    problems = []
-    if chosen["max_length"] > around.window:
+def _misfits(chosen: Mapping[str, Any], around: Circumstances) -> Iterator[Misfit]:
+    length, processes, targets = chosen["max_length"], chosen["num_processes"], chosen["target_modules"]
+    if length > around.window:
         message = "max_length can be at most {window} for this model, not {given}"
-        problems.append(Sentence(message, window=around.window, given=chosen["max_length"]))
-    if chosen["num_processes"] > around.processes:
-        problems.append(
-            Sentence(
-                "num_processes can be at most {most} here, one for each card, not {given}",
-                most=around.processes,
-                given=chosen["num_processes"],
-            )
-            if around.processes > 1
-            else Sentence("num_processes above 1 needs as many cards, and there is at most one here")
-        )
+        yield ("max_length",), Sentence(message, window=around.window, given=length)
+    if processes > around.processes > 1:
+        message = "num_processes can be at most {most} here, one for each card, not {given}"
+        yield ("num_processes",), Sentence(message, most=around.processes, given=processes)
+    elif processes > around.processes:
+        yield ("num_processes",), Sentence("num_processes above 1 needs as many cards, and there is at most one here")
     if chosen["eval_steps"] and not around.validation_rows:
-        problems.append(Sentence("eval_steps needs validation rows, and the dataset's split gives none"))
+        yield ("eval_steps",), Sentence("eval_steps needs validation rows, and the dataset's split gives none")
     if chosen["early_stopping_patience"] and not chosen["eval_steps"]:
-        problems.append(Sentence("early_stopping_patience needs validation rows and eval_steps, since it watches the loss on them"))
+        message = "early_stopping_patience needs validation rows and eval_steps, since it watches the loss on them"
+        yield ("early_stopping_patience", "eval_steps"), Sentence(message)
     if chosen["load_best_model_at_end"] and not chosen["eval_steps"]:
-        problems.append(Sentence("load_best_model_at_end needs validation rows and eval_steps, since it compares the loss on them"))
-    if chosen["init_lora_weights"] in FROM_WEIGHTS and chosen["method"] == "qlora":
+        message = "load_best_model_at_end needs validation rows and eval_steps, since it compares the loss on them"
+        yield ("load_best_model_at_end", "eval_steps"), Sentence(message)
+    begun = chosen["init_lora_weights"]
+    if begun in FROM_WEIGHTS and chosen["method"] == "qlora":
         message = "init_lora_weights {value} changes the model's own weights, which qlora keeps in 4 bits; take lora"
-        problems.append(Sentence(message, value=chosen["init_lora_weights"]))
-    if chosen["init_lora_weights"] in FROM_WEIGHTS and chosen["use_dora"]:
-        problems.append(Sentence("use_dora cannot be had together with init_lora_weights {value}", value=chosen["init_lora_weights"]))
+        yield ("init_lora_weights", "method"), Sentence(message, value=begun)
+    if begun in FROM_WEIGHTS and chosen["use_dora"]:
+        message = "use_dora cannot be had together with init_lora_weights {value}"
+        yield ("use_dora", "init_lora_weights"), Sentence(message, value=begun)
     if chosen["packing"] and around.kind not in SIDE_BY_SIDE:
-        problems.append(Sentence("packing would mix the examples for this kind of model, so leave it out"))
+        yield ("packing",), Sentence("packing would mix the examples for this kind of model, so leave it out")
     if chosen["optim"] in GPU_OPTIMIZERS and not around.gpu:
-        problems.append(Sentence("optim {value} needs a GPU; take adamw_torch_fused", value=chosen["optim"]))
-    return problems
+        yield ("optim",), Sentence("optim {value} needs a GPU; take adamw_torch_fused", value=chosen["optim"])
+    if around.layers is not None and chosen["method"] != "full" and not isinstance(targets, str):
+        unknown = [name for name in targets if not any(path == name or path.endswith(f".{name}") for path in around.layers)]
+        if unknown:
+            known = sorted({path.rsplit(".", 1)[-1] for path in around.layers})
+            message = "target_modules names {unknown}, and the model has no such layers; it has {known}"
+            yield ("target_modules",), Sentence(message, unknown=", ".join(unknown), known=", ".join(known))

@@ -18,8 +18,9 @@ from playground.errors import PlaygroundError, Sentence
 from playground.messages import Conversation, Message
 from playground.models import hub, template
 from playground.models.catalog import ModelRef
+from playground.training.ahead.anatomy import anatomy_of
 from playground.training.ahead.lengths import measure
-from playground.training.config import TrainingSettings, check
+from playground.training.config import TrainingSettings, sift
 from playground.training.defaults import Circumstances, longest_example, resolve
 from playground.training.packing import pack
 
@@ -63,9 +64,10 @@ def make_plan(given: Mapping[str, Any], splits: Parts, ref: ModelRef, parameters
         SettingsError: all that is wrong with the settings.
     """
     around = Circumstances(
-        len(splits.train), len(splits.validation), parameters, ref.window, gpu, splits.task, kind=ref.kind, processes=processes
-    )
-    exact, asked = True, check(given)
+        len(splits.train), len(splits.validation), parameters, ref.window, gpu, splits.task, kind=ref.kind, processes=processes,
+        layers=layers_here(ref),
+    )  # fmt: skip
+    exact, (asked, _) = True, sift(given)
     length = min(asked.get("max_length") or longest_example(around), ref.window)
     if splits.task == PARTED:
         parts, exact = count_parts(splits.train, tokenizer_here(ref), length)
@@ -106,9 +108,24 @@ def _tokens_a_byte(said: Sequence[str], tokenizer: Any) -> float:
     return sum(len(one.ids) for one in found) / read
 
 
+def layers_here(ref: ModelRef) -> tuple[str, ...] | None:
+    """The paths of a model's linear layers if its files lie on this machine and tell, else None."""
+    folder = _folder(ref)
+    try:
+        found = anatomy_of(folder) if folder is not None else None
+    except PlaygroundError as error:
+        log.info("the layers of a model are not known: %s", error)
+        return None
+    return tuple(layer.path for layer in found.linear) or None if found is not None else None
+
+
+def _folder(ref: ModelRef) -> Path | None:
+    return Path(ref.source) if Path(ref.source).is_absolute() else hub.cached(ref.source, ref.revision)
+
+
 def tokenizer_here(ref: ModelRef) -> Any:
     """A model's tokenizer if it lies on this machine, else None: nobody waits for a download to hear how long something takes."""
-    if not Path(ref.source).is_absolute() and hub.cached(ref.source, ref.revision) is None:
+    if _folder(ref) is None:
         return None
     try:
         return template.load_tokenizer(ref)

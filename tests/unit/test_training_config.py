@@ -137,6 +137,32 @@ def test_anything_given_is_either_used_or_refused_with_a_sentence(given_settings
     assert set(reasons) | {name for name, value in given_settings.items() if value is not None} >= set(KNOWN)
 
 
+def test_wrong_values_and_what_does_not_fit_are_said_together() -> None:
+    given = {"learning_rate": -1, "optim": "paged_adamw_8bit", "max_length": 9999, "lora_rank": 3, "init_lora_weights": "pissa"}
+    with pytest.raises(SettingsError) as caught:
+        resolve(given, STARTER)
+    said = str(caught.value).split("Known settings")[0]
+    assert all(name in said for name in given) and "needs a GPU" in said and "1024" in said and "take lora" in said
+
+
+def test_a_wrong_value_is_not_held_against_the_others() -> None:
+    with pytest.raises(SettingsError) as caught:
+        resolve({"method": "soft", "use_dora": True, "eval_steps": -7, "load_best_model_at_end": True}, STARTER)
+    said = str(caught.value).split("Known settings")[0]
+    assert "use_dora" not in said and "load_best_model_at_end" not in said, "what it stands on is to be put right first"
+
+
+def test_layers_that_the_model_does_not_have_are_named_with_those_that_it_has() -> None:
+    known = replace(STARTER, layers=("model.layers.0.self_attn.q_proj", "model.layers.0.mlp.up_proj", "model.layers.1.mlp.up_proj"))
+    for fine in (["q_proj"], ["self_attn.q_proj", "up_proj"], ["model.layers.1.mlp.up_proj"], "all-linear"):
+        assert resolve({"target_modules": fine}, known)[0].target_modules == fine
+    with pytest.raises(SettingsError) as caught:
+        resolve({"target_modules": ["q_proj", "wonder_proj", "proj"], "optim": "adamw_8bit"}, known)
+    said = str(caught.value).split("Known settings")[0]
+    assert "wonder_proj, proj" in said and "q_proj, up_proj" in said and "needs a GPU" in said
+    assert resolve({"target_modules": ["wonder_proj"]}, STARTER)[0].target_modules, "of a model that is not here yet, nobody knows"
+
+
 @pytest.mark.parametrize("nothing", [None, [], "method", 3])
 def test_settings_that_are_no_names_and_values(nothing: object) -> None:
     with pytest.raises(SettingsError, match="by name"):

@@ -1,10 +1,12 @@
 """How many steps a run will make: texts that are learnt in several parts are counted by their parts."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from playground.errors import SettingsError
 from playground.messages import Conversation, Message, conversation
 from playground.models import template
 from playground.models.catalog import Catalog, ModelRef
@@ -62,6 +64,16 @@ def test_of_other_tasks_each_row_is_one(starter: ModelRef, task: str) -> None:
     plan = make_plan({}, splits([conversation(LONG, "Yes.")] * 9, task), starter, 8_000_000, False)
     assert plan.steps == plan.settings.planned_steps(9) and not plan.about
     assert str(plan.reasons["num_train_epochs"]).startswith("9 rows")
+
+
+def test_layers_are_looked_up_in_the_models_own_files(starter: ModelRef, tmp_path: Path) -> None:
+    rows = splits([conversation("Which colour?", "Red.")] * 9, "chat")
+    assert make_plan({"target_modules": ["q_proj"]}, rows, starter, None, False).settings.target_modules == ["q_proj"]
+    with pytest.raises(SettingsError, match=r"learning_rate .*not -1; target_modules names wonder_proj"):
+        make_plan({"target_modules": ["wonder_proj"], "learning_rate": -1, "packing": True}, rows, starter, None, False)
+    (tmp_path / "model.safetensors").write_bytes(b"cut off")
+    broken = ModelRef("broken", str(tmp_path), None, 512)
+    assert make_plan({"target_modules": ["wonder_proj"]}, rows, broken, None, False), "whoever loads it says what is wrong"
 
 
 def test_packed_rows_are_counted_exactly_or_said_to_be_an_estimate(starter: ModelRef) -> None:
