@@ -20,8 +20,9 @@ from playground.models import hub, template
 from playground.models.catalog import ModelRef
 from playground.training.ahead.anatomy import anatomy_of
 from playground.training.ahead.lengths import measure
+from playground.training.circumstances import Circumstances
 from playground.training.config import TrainingSettings, sift
-from playground.training.defaults import Circumstances, longest_example, resolve
+from playground.training.defaults import longest_example, resolve
 from playground.training.packing import pack
 
 EXACT_CHARACTERS = 500_000  # that many are read within half a second; of more, samples are

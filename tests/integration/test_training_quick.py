@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from playground.training.defaults import SIDE_BY_SIDE
+from playground.training.circumstances import SIDE_BY_SIDE
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 LENGTHS = (3, 70, 1, 130, 64, 20)

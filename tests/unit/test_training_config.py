@@ -1,14 +1,18 @@
 """Settings of a run: what is accepted takes effect, what is not is named, all at once."""
 
+import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as tries
 from hypothesis import strategies as st
 
 from playground.errors import SettingsError
+from playground.training.circumstances import Circumstances
 from playground.training.config import KNOWN, PRESETS, RULES, check
-from playground.training.defaults import Circumstances, check_rows, resolve
+from playground.training.defaults import check_rows, resolve
 
 STARTER = Circumstances(rows=1000, validation_rows=100, parameters=8_000_000, window=1024, kind="llama")
 WRONG = {
@@ -195,3 +199,90 @@ def test_examples_are_packed_only_where_they_cannot_see_each_other() -> None:
 def test_each_method_has_a_pace_of_its_own() -> None:
     rates = {method: resolve({"method": method}, STARTER)[0].learning_rate for method in ("full", "lora", "ia3")}
     assert rates["full"] < rates["lora"] < rates["ia3"]
+
+
+AROUND = st.builds(
+    Circumstances,
+    rows=st.sampled_from([1, 5, 40, 299, 300, 2000, 2001, 5001, 30_000]),
+    validation_rows=st.sampled_from([0, 1, 50, 4000]),
+    parameters=st.sampled_from([None, 8_000_000, 270_000_000, 7_000_000_000]),
+    window=st.sampled_from([512, 1024, 32_768]),
+    gpu=st.booleans(),
+    task=st.sampled_from(["instruction", "chat", "completion"]),
+    parts=st.none() | st.sampled_from([40, 900, 30_000]),
+    kind=st.sampled_from(["llama", "gemma3_text", "gpt2", ""]),
+    processes=st.sampled_from([1, 4]),
+)
+GIVEN = st.fixed_dictionaries(
+    {},
+    optional={
+        "method": st.sampled_from(["lora", "qlora", "ia3", "full"]),
+        "per_device_train_batch_size": st.sampled_from([1, 3, 8, 32]),
+        "gradient_accumulation_steps": st.sampled_from([1, 2, 16]),
+        "num_processes": st.sampled_from([1, 3]),
+        "num_train_epochs": st.sampled_from([0.5, 1, 4]),
+        "max_steps": st.sampled_from([0, 1, 3, 60]),
+        "max_length": st.sampled_from([64, 512]),
+        "eval_steps": st.sampled_from([0, 1, 25]),
+        "save_steps": st.sampled_from([0, 10]),
+        "packing": st.booleans(),
+        "train_sampling_strategy": st.sampled_from(["random", "group_by_length", "sequential"]),
+        "lora_r": st.sampled_from([4, 16]),
+        "early_stopping_patience": st.sampled_from([0, 2]),
+    },
+)
+ALWAYS = {"method": {4}, "warmup_steps": {5}, "use_rslora": {16}}  # of the matter, not of the run
+
+
+@tries(max_examples=400)
+@given(around=AROUND, given_settings=GIVEN, together=st.sampled_from([1, 3, 20]))
+def test_what_a_reason_says_is_what_was_chosen(around: Circumstances, given_settings: dict[str, Any], together: int) -> None:
+    if given_settings.get("packing"):
+        around = replace(around, packed=max(1, around.examples // together))
+    try:
+        chosen, reasons = resolve(given_settings, around)
+    except SettingsError:
+        return
+    steps, examples = chosen.planned_steps(around.read), chosen.examples_a_step * around.examples / around.read
+    known: dict[str, set[float]] = {
+        "num_train_epochs": {around.read, chosen.num_train_epochs},
+        "gradient_accumulation_steps": {chosen.examples_a_step, round(examples)},
+        "per_device_train_batch_size": {
+            chosen.per_device_train_batch_size,
+            round(chosen.per_device_train_batch_size * around.examples / around.read),
+        },
+        "eval_steps": {steps // (chosen.eval_steps or 1)},
+        "save_steps": {steps // (chosen.save_steps or 1)},
+    }
+    for name, reason in reasons.items():
+        value = getattr(chosen, name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            value = -1
+        said = {
+            float(number) for number in re.findall(r"(?<![A-Za-z])\d+(?:\.\d+)?(?:e-?\d+)?", str(reason)) if name != "init_lora_weights"
+        }
+        assert said <= {value} | known.get(name, set()) | ALWAYS.get(name, set()), (name, str(reason), value)
+        assert not re.search(r"\b1 \w+s\b", str(reason)), f"one of something: {reason}"
+    apart = around.unpadded(chosen.max_length, chosen.packing)
+    for name in ("packing", "train_sampling_strategy"):
+        if name in reasons:
+            assert ("without padding" in reasons[name]) == apart
+            assert ("similar length" in reasons[name] or "grouping" in reasons[name]) <= (
+                chosen.train_sampling_strategy == "group_by_length"
+            )
+    if "num_train_epochs" in reasons:
+        assert ("max_steps" in reasons["num_train_epochs"]) == bool(chosen.max_steps)
+    for name, reason in reasons.items():
+        assert chosen.eval_steps or not re.search("At every check|every check\\.|which step was best", str(reason)), (name, str(reason))
+        assert around.validation_rows == 0 or "no validation rows" not in reason
+        assert chosen.method in ("lora", "qlora") or "dapter" not in reason or name in ("weight_decay", "method"), (name, str(reason))
+    if not {"per_device_train_batch_size", "gradient_accumulation_steps"} & set(given_settings):
+        assert 4 <= examples / chosen.num_processes <= max(8, around.examples / around.read) * 1.5
+
+
+def test_a_step_learns_from_about_eight_examples_whatever_batch_was_given() -> None:
+    for batch, times in ((1, 8), (2, 4), (3, 2), (8, 1), (32, 1)):
+        for parameters in (8_000_000, 7_000_000_000):
+            chosen, reasons = resolve({"per_device_train_batch_size": batch}, replace(STARTER, parameters=parameters))
+            assert chosen.gradient_accumulation_steps == times
+            assert f"from {batch * times} examples" in reasons["gradient_accumulation_steps"]

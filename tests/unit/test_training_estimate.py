@@ -19,8 +19,9 @@ from playground.training.ahead.estimate import Estimate, Measured, Planned, Room
 from playground.training.ahead.lengths import Lengths, batches, measure, worst
 from playground.training.ahead.rehearse import read_told, told
 from playground.training.ahead.speed import Machine, has_half
+from playground.training.circumstances import Circumstances
 from playground.training.config import TrainingSettings
-from playground.training.defaults import Circumstances, resolve
+from playground.training.defaults import resolve
 
 MACHINE = Machine(2, 24_000, None, None, 1.0, True)
 ROOMY = Room(24_000, 100_000)

@@ -11,8 +11,9 @@ from playground.messages import Conversation, Message, conversation
 from playground.models import template
 from playground.models.catalog import Catalog, ModelRef
 from playground.settings import Settings
+from playground.training.circumstances import Circumstances
 from playground.training.config import TrainingSettings
-from playground.training.defaults import Circumstances, check_rows, resolve
+from playground.training.defaults import check_rows, resolve
 from playground.training.plan import EXACT_CHARACTERS, count_parts, make_plan
 
 LONG = "The king went to the harbour and asked for the way home. " * 400

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
+from playground.training.circumstances import Circumstances
 from playground.training.config import TrainingSettings
-from playground.training.defaults import Circumstances, resolve
+from playground.training.defaults import resolve
 from playground.training.tracking import Tracker
 
 AROUND = Circumstances(rows=10, validation_rows=2, parameters=1_000_000, window=64)

@@ -17,8 +17,9 @@ from playground.training.ahead.anatomy import Anatomy, counts
 from playground.training.ahead.lengths import Lengths, batches, worst
 from playground.training.ahead.needs import MB, Work
 from playground.training.ahead.speed import Machine
+from playground.training.circumstances import SIDE_BY_SIDE
 from playground.training.config import TrainingSettings
-from playground.training.defaults import SIDE_BY_SIDE, check_rows
+from playground.training.defaults import check_rows
 
 TIGHT = 0.8  # share of what is there from which on it is tight
 HELPS = 0.93  # a change that leaves more than that share of the need is not worth a sentence

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from playground.training.batches import ROUND
-from playground.training.defaults import SIDE_BY_SIDE
+from playground.training.circumstances import SIDE_BY_SIDE
 from playground.training.quick.adapters import fuse, unpack
 from playground.training.quick.attention import Attention
 from playground.training.quick.blocks import Turning, slim
