@@ -18,6 +18,16 @@ LORA_ONLY = ("lora_r", "lora_alpha", "lora_dropout", "use_dora", "use_rslora", "
 Misfit = tuple[tuple[str, ...], Sentence]  # the settings that do not go together, and what to say of it
 
 
+def side_by_side(kind: str, sliding_window: int | None, longest: int) -> bool:
+    """Whether rows of at most `longest` tokens can be laid side by side: only attention looks back, and it sees the whole row."""
+    return kind in SIDE_BY_SIDE and (sliding_window is None or sliding_window >= longest)
+
+
+def unpadded(kind: str, sliding_window: int | None, longest: int, *, gpu: bool, packing: bool) -> bool:
+    """Whether such rows will be read without padding: on a processor wherever that can be, on a card those that are packed."""
+    return side_by_side(kind, sliding_window, longest) and (not gpu or packing)
+
+
 @dataclass(frozen=True)
 class Circumstances:
     """What the defaults depend on. `parameters` None: unknown. `window`: tokens the model can read. `gpu`: one is there and usable.
@@ -35,6 +45,7 @@ class Circumstances:
     parts: int | None = None
     packed: int | None = None
     kind: str = ""  # the model's type, as its configuration names it
+    sliding_window: int | None = None  # tokens that the model's attention looks back; None: all
     layers: Sequence[str] | None = None  # paths of the model's linear layers; None: its files are not here
     processes: int = 1  # that can train together here: one on each card, and one where there is none
 
@@ -49,8 +60,8 @@ class Circumstances:
         return self.examples if self.packed is None else self.packed
 
     def unpadded(self, max_length: int, packing: bool) -> bool:
-        """Whether rows will be read without padding: side by side, which a card does with packed ones only."""
-        return self.kind in SIDE_BY_SIDE and (not self.gpu or packing)
+        """As the function of this name, here."""
+        return unpadded(self.kind, self.sliding_window, max_length, gpu=self.gpu, packing=packing)
 
 
 def strangers(chosen: Mapping[str, Any], usable: set[str]) -> Iterator[Misfit]:
@@ -90,6 +101,9 @@ def misfits(chosen: Mapping[str, Any], around: Circumstances) -> Iterator[Misfit
         yield ("use_dora", "init_lora_weights"), Sentence(message, value=begun)
     if chosen["packing"] and around.kind not in SIDE_BY_SIDE:
         yield ("packing",), Sentence("packing would mix the examples for this kind of model, so leave it out")
+    elif chosen["packing"] and not side_by_side(around.kind, around.sliding_window, length):
+        message = "packing would mix the examples with a max_length above {window}, which is how far this model looks back"
+        yield ("packing", "max_length"), Sentence(message, window=around.sliding_window)
     if chosen["optim"] in GPU_OPTIMIZERS and not around.gpu:
         yield ("optim",), Sentence("optim {value} needs a GPU; take adamw_torch_fused", value=chosen["optim"])
     if around.layers is not None and chosen["method"] != "full" and not isinstance(targets, str):

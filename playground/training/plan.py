@@ -65,8 +65,8 @@ def make_plan(given: Mapping[str, Any], splits: Parts, ref: ModelRef, parameters
         SettingsError: all that is wrong with the settings.
     """
     around = Circumstances(
-        len(splits.train), len(splits.validation), parameters, ref.window, gpu, splits.task, kind=ref.kind, processes=processes,
-        layers=layers_here(ref),
+        len(splits.train), len(splits.validation), parameters, ref.window, gpu, splits.task, kind=ref.kind,
+        sliding_window=ref.sliding_window, layers=layers_here(ref), processes=processes,
     )  # fmt: skip
     exact, (asked, _) = True, sift(given)
     length = min(asked.get("max_length") or longest_example(around), ref.window)

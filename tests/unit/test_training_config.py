@@ -196,6 +196,17 @@ def test_examples_are_packed_only_where_they_cannot_see_each_other() -> None:
         resolve({"packing": True}, Circumstances(rows=10, validation_rows=2, parameters=1_000_000, window=512, kind="gpt2"))
 
 
+def test_a_model_that_looks_back_a_little_way_is_read_with_padding_and_its_page_says_so() -> None:
+    gemma = replace(STARTER, kind="gemma3_text", sliding_window=512)
+    chosen, reasons = resolve({"max_length": 1024}, gemma)
+    assert chosen.train_sampling_strategy == "group_by_length" and "without padding" not in reasons["train_sampling_strategy"]
+    chosen, reasons = resolve({"max_length": 512}, gemma)
+    assert chosen.train_sampling_strategy == "random" and "without padding" in reasons["train_sampling_strategy"]
+    assert resolve({"packing": True, "max_length": 512}, gemma)[0].packing
+    with pytest.raises(SettingsError, match=r"packing would mix the examples.*512"):
+        resolve({"packing": True, "max_length": 513}, gemma)
+
+
 def test_each_method_has_a_pace_of_its_own() -> None:
     rates = {method: resolve({"method": method}, STARTER)[0].learning_rate for method in ("full", "lora", "ia3")}
     assert rates["full"] < rates["lora"] < rates["ia3"]
@@ -211,6 +222,7 @@ AROUND = st.builds(
     task=st.sampled_from(["instruction", "chat", "completion"]),
     parts=st.none() | st.sampled_from([40, 900, 30_000]),
     kind=st.sampled_from(["llama", "gemma3_text", "gpt2", ""]),
+    sliding_window=st.sampled_from([None, 512]),
     processes=st.sampled_from([1, 4]),
 )
 GIVEN = st.fixed_dictionaries(

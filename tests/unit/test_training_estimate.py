@@ -95,6 +95,15 @@ def test_batches_beside_each_other_need_no_padding() -> None:
     assert batches(Lengths((), ()), chosen, 10, flat=True).read == 1, "nothing to learn is nobody's reason to wait forever"
 
 
+def test_rows_of_a_model_that_looks_back_a_little_way_are_padded(tmp_path: Path) -> None:
+    model = anatomy_of(write_model(tmp_path / "gemma", True, model_type="gemma3_text", sliding_window=512))
+    assert model is not None and model.sliding_window == 512
+    lengths = Lengths(((400, 10), (40, 10)), ((400, 10),))
+    plan = replace(planned(method="lora"), model=model, lengths=lengths)
+    near = replace(plan, settings=replace(plan.settings, max_length=512))
+    assert work_of(near, gpu=False, half=True).batches.read < 0.75 * work_of(plan, gpu=False, half=True).batches.read
+
+
 def test_memory_grows_with_what_is_held() -> None:
     def need(**given: Any) -> int:
         return said(planned(read=400, **given)).memory_mb

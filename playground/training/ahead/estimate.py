@@ -17,7 +17,7 @@ from playground.training.ahead.anatomy import Anatomy, counts
 from playground.training.ahead.lengths import Lengths, batches, worst
 from playground.training.ahead.needs import MB, Work
 from playground.training.ahead.speed import Machine
-from playground.training.circumstances import SIDE_BY_SIDE
+from playground.training.circumstances import unpadded
 from playground.training.config import TrainingSettings
 from playground.training.defaults import check_rows
 
@@ -163,7 +163,7 @@ def verdict(needed: float, there: float) -> Fits:
 def work_of(planned: Planned, gpu: bool, half: bool) -> Work:
     """The planned run in figures."""
     settings, steps = planned.settings, planned.steps
-    flat = planned.model.kind in SIDE_BY_SIDE and (not gpu or settings.packing)
+    flat = _flat(planned, gpu)
     rows = check_rows(planned.validation_rows, planned.rows, settings, parted=planned.parted, packed=planned.packed)
     checks = 1 + math.ceil(steps / settings.eval_steps) if rows and settings.eval_steps else 0
     saves = math.ceil(steps / settings.save_steps) if settings.save_steps else 0
@@ -178,8 +178,12 @@ def work_of(planned: Planned, gpu: bool, half: bool) -> Work:
 
 def _longest(work: Work, planned: Planned) -> Work:
     """The rehearsal of a run: few steps on its longest rows."""
-    flat = planned.model.kind in SIDE_BY_SIDE and (not work.gpu or planned.settings.packing)
-    return replace(work, steps=STEPS, batches=worst(planned.lengths, planned.settings, flat))
+    return replace(work, steps=STEPS, batches=worst(planned.lengths, planned.settings, _flat(planned, work.gpu)))
+
+
+def _flat(planned: Planned, gpu: bool) -> bool:
+    model, settings = planned.model, planned.settings
+    return unpadded(model.kind, model.sliding_window, settings.max_length, gpu=gpu, packing=settings.packing)
 
 
 def _by_measure(work: Work, planned: Planned, seen: Measured) -> tuple[float, float]:
