@@ -280,7 +280,7 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 import os
 os.environ |= {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HUB_CACHE": sys.argv[2], "HF_HUB_DISABLE_XET": "1"}
 from playground.errors import PlaygroundError
-from playground.models.catalog import ModelRef, Catalog
+from playground.models.catalog import Catalog
 from playground.models.loading import folder_of
 from playground.settings import Settings
 catalog = Catalog(Settings(home=Path(sys.argv[2])))

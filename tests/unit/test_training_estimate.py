@@ -129,6 +129,7 @@ def test_time_grows_with_steps_and_the_machine() -> None:
     assert said(together).seconds_per_step == said(plan).seconds_per_step and said(together).seconds < 0.7 * said(plan).seconds
     corrected = said(plan, factor=2.0, runs=2)
     assert corrected.seconds == pytest.approx(2 * said(plan).seconds, rel=0.01) and "2 finished runs" in corrected.basis
+    assert "what one finished run with this model and method took" in said(plan, factor=2.0, runs=1).basis
 
 
 def test_the_disk_holds_three_checkpoints_the_result_and_the_data() -> None:

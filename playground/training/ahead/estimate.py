@@ -132,6 +132,8 @@ def estimate(
         seconds = replace(parts, **{one.name: getattr(parts, one.name) * pace for one in fields(parts)}).whole(work)
         if planned.guessed:
             basis = Sentence("A rough guess from the model's size: its files are not on this machine yet.")
+        elif runs == 1:
+            basis = Sentence("Estimated, and corrected by what one finished run with this model and method took here.")
         elif runs:
             basis = Sentence("Estimated, and corrected by what {runs} finished runs with this model and method took here.", runs=runs)
         else:
