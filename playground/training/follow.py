@@ -36,6 +36,7 @@ class Follow(TrainerCallback):
         keep_best: have a checkpoint saved at each best check.
         signalled: whether this process was asked to end.
         answer: asked at every check, with the model and the step.
+        until: the step at which it ends, however long it was planned.
         also: hears every point of the curve besides.
     """
 
@@ -50,10 +51,12 @@ class Follow(TrainerCallback):
         signalled: Callable[[], bool],
         cores: Cores | None = None,
         answer: Callable[[Any, int], None] | None = None,
+        until: int | None = None,
         also: Told = lambda step, point: None,
     ) -> None:
         self._signalled, self._cores, self._answer, self._also = signalled, cores, answer, also
         self._folder, self._status, self._curve, self._clock = folder, status, curve, Clock()
+        self._until = until
         self._patience, self._keep_best, self._unimproved = patience, keep_best, 0
         self._pending: dict[str, Any] | None = None  # the point of a step whose check is still going on
         self._began, self._checking = time.monotonic(), 0.0
@@ -103,6 +106,8 @@ class Follow(TrainerCallback):
         if self._asked():
             self.stopped = control.should_training_stop = control.should_save = True
             control.should_evaluate = False
+        if self._until is not None and state.global_step >= self._until:
+            self.stopped = control.should_training_stop = control.should_save = True
         checks = math.ceil((state.max_steps - state.global_step) / args.eval_steps) if args.eval_steps else 0
         self._status.maybe(
             step=state.global_step,

@@ -3,7 +3,7 @@
     config.json     what was asked for, never changed (identity, model, data, settings with reasons, instruction); config.copy.json the same
     status.json     where it stands, replaced as a whole by whoever is responsible: the app while the run waits, then the worker,
                     and the app again when the worker is gone
-    changes.json    settings that a request to go on has changed
+    changes.json    settings that requests to go on have changed, and at which steps
     request.json    what the user asks of the worker: {kind: stop | cancel, at}
     failed.json     why a process beside the main one ended a run, until whoever finds it writes that into the status
     start/          the adapter that it goes on from, where it does
@@ -89,6 +89,11 @@ def config(folder: Path) -> dict[str, Any]:
     if asked and isinstance(changed, dict) and changed:
         return {**asked, **changed, "settings": {**asked.get("settings", {}), **changed.get("settings", {})}}
     return asked
+
+
+def stretch(asked: dict[str, Any]) -> dict[str, Any] | None:
+    """Of a run that is made once more (`again`), what comes next: at `step` it is to become as long as its `settings` say."""
+    return next(iter(asked.get("stretches", [])[len(asked.get("extended", [])) :]), None)
 
 
 def status(folder: Path) -> dict[str, Any]:

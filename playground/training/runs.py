@@ -284,7 +284,11 @@ class Runs:
             self._readers.pop(run_id, None)
 
     def packed(self, owner: str, run_id: str, target: Path) -> Path:
-        """A run's settings and examples as one archive: see `playground.training.again`."""
+        """A run's settings and examples as one archive: see `playground.training.again`.
+
+        Raises:
+            WrongState: it cannot be made once more.
+        """
         return again.pack(self._find(owner, run_id), target)
 
     def adapter(self, owner: str, run_id: str) -> AdapterRef:

@@ -179,6 +179,7 @@ class Training:
             signalled=lambda: self.signalled,
             cores=None if torch.cuda.is_available() or ranks.world() > 1 else Cores(cores(), torch.set_num_threads),
             answer=samples.answer,
+            until=(record.stretch(self.asked) or {}).get("step"),
             also=self.tracker.tell,
         )
 

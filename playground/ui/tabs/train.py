@@ -72,7 +72,7 @@ def build(page: Page) -> TrainTab:
                     label("train.delete"), size="sm", variant="secondary", visible=False, scale=1, min_width=150, elem_id="delete-run"
                 )
                 sure = gr.Button(label("train.delete_sure"), size="sm", variant="stop", visible=False, scale=1, min_width=150)
-                takeaway.build(page)
+                taken = takeaway.build(page)
             with gr.Accordion(label("train.runs"), open=False):
                 runs = gr.Dataframe(interactive=False, wrap=True, show_label=False, elem_id="runs-table")
             compared = overlay.build(page)
@@ -117,6 +117,7 @@ def build(page: Page) -> TrainTab:
             gr.update(visible=active),
             gr.update(visible=found is not None and not active),
             gr.update(visible=False),
+            gr.update(visible=found is not None and not found.brought),
             gr.update(visible=bool(found and found.log_tail)),
             found.log_tail if found else "",
             gr.update(choices=[(run_label(one, say), one.run_id) for one in mine], value=found.run_id if found else None),
@@ -142,6 +143,7 @@ def build(page: Page) -> TrainTab:
         cancel,
         delete,
         sure,
+        taken.button,
         log_box,
         log,
         run,
