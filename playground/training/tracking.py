@@ -24,14 +24,16 @@ TAGS = {
 
 
 class Tracker:
-    """Tells each point of the curve on. `since`: the step that the run goes on from; what was told of later steps is then taken back."""
+    """Tells each point of the curve on. `since`: the step that the run goes on from; what was told of later steps is then taken back. None:
+    it begins, and nothing that was told before holds."""
 
     def __init__(self, folder: Path, settings: TrainingSettings, name: str, since: int | None) -> None:
         from tensorboardX import SummaryWriter
 
-        purge = None if since is None else since + 1
+        before = len(list((folder / "tensorboard").glob("*")))
+        purge = since + 1 if since is not None else 0 if before else None
         # named by the second otherwise, so that a run that goes on at once, or under a clock that was set back, would write over itself
-        suffix = f".{purge or 0:08d}.{secrets.token_hex(4)}"
+        suffix = f".{before:08d}.{secrets.token_hex(4)}"
         self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=purge, flush_secs=5, filename_suffix=suffix)
         self._name = settings.report_to
         self._other: Any = None

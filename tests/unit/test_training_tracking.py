@@ -53,6 +53,18 @@ def test_tensorboard_reads_every_point_and_what_was_taken_back(tmp_path: Path) -
     assert purged == [4], "readers forget what was told from step 4 on before"
 
 
+def test_a_run_that_begins_anew_takes_back_what_it_told_before_in_tensorboard_too(tmp_path: Path) -> None:
+    for _ in range(3):  # out of memory before anything was saved, twice
+        tracker = Tracker(tmp_path, settings(), "a run", None)
+        for step in range(3):
+            tracker.tell(step, {"loss": 1.0})
+        tracker.close()
+    told = events(tmp_path)
+    assert [event.step for event in told if event.HasField("session_log")] == [0, 0]
+    places = [place for place, event in enumerate(told) if event.HasField("session_log")]
+    assert len([event for event in told[places[-1] :] if event.summary.value]) == 3, "and the last of its files is read last"
+
+
 @pytest.mark.parametrize("broken", ["init", "log", "finish", None])
 def test_another_program_hears_the_curve_and_its_failure_costs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: str | None
