@@ -72,6 +72,15 @@ def read_since(path: Path, step: int = 0) -> list[Point]:
     return MetricsReader(path).since(step)
 
 
+def furthest(path: Path) -> int:
+    """The last step of which anything was ever written, also where it was taken back since; -1 where nothing was."""
+    try:
+        found = [_parse(line) for line in path.read_bytes().splitlines()]
+    except FileNotFoundError:
+        return -1
+    return max((one["step"] for one in found if one is not None and REWIND not in one), default=-1)
+
+
 def _parse(line: bytes) -> Point | None:
     try:
         record = json.loads(line)

@@ -127,7 +127,8 @@ class Training:
         self._warn(train, validation)
         point = checkpoints.newest(self.folder / "checkpoints")
         curve, samples = ranks.only_main(Curve, self.folder / "metrics.jsonl"), ranks.only_main(self._samples, tokenizer)
-        self.tracker = ranks.only_main(Tracker, self.folder, self.settings, self.asked["name"], point[0] if point else None)
+        since = point[0] if point else None
+        self.tracker = ranks.only_main(Tracker, self.folder, self.settings, self.asked["name"], since, self._told)
         follow = self._follow(curve, samples)
         trainer = build(
             model, tokenizer, self.settings, self.folder / "checkpoints", train, validation, follow,
@@ -265,6 +266,10 @@ class Training:
         if validation is not None and validation.read < rows:
             used = validation.read - validation.empty
             self.warnings.append(Sentence("The curve uses {used} of the {rows} validation rows, to save time.", used=used, rows=rows))
+        self.status.write(warnings=[pack(one) for one in self.warnings])
+
+    def _told(self, warning: Sentence) -> None:
+        self.warnings.append(warning)
         self.status.write(warnings=[pack(one) for one in self.warnings])
 
     def _on_signal(self, number: int, frame: object) -> None:
