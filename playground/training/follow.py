@@ -17,6 +17,7 @@ from playground.errors import PlaygroundError, Sentence
 from playground.system import memory_mb
 from playground.training import ranks
 from playground.training.cores import Cores
+from playground.training.memory import card
 from playground.training.progress import Clock, Curve, Status
 
 TELL = 10.0  # seconds between two lines in the log
@@ -134,8 +135,9 @@ class Follow(TrainerCallback):
             return
         self._refuse_nonsense(state.global_step, logs, args)
         point = {key: logs.get(key) for key in ("loss", "learning_rate", "grad_norm")}
-        point |= self._now(state) | {"memory_mb": memory_mb(), "tokens_per_second": self._clock.tokens_per_second}
-        self._status.maybe(loss=logs["loss"], step=state.global_step)
+        held = card()
+        point |= self._now(state) | {"memory_mb": memory_mb(), **held, "tokens_per_second": self._clock.tokens_per_second}
+        self._status.maybe(loss=logs["loss"], step=state.global_step, **held)
         if time.monotonic() - self._told > TELL:
             self._told = time.monotonic()
             print(time.strftime("%H:%M:%S"), f"step {state.global_step} of {state.max_steps}, loss {logs['loss']:.4f}", flush=True)

@@ -14,6 +14,7 @@ from typing import Any
 REWIND = "rewind"
 KEYS = (
     "step", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "tokens", "time", "tokens_per_second", "memory_mb",
+    "memory_reserved_mb", "max_memory_reserved_mb",
 )  # fmt: skip
 Point = dict[str, Any]
 

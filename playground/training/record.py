@@ -46,7 +46,9 @@ class Run:
     seconds: float = 0.0
     eta_seconds: float | None = None
     tokens_per_second: float | None = None
-    memory_mb: int | None = None
+    memory_mb: int | None = None  # of the worker's process
+    memory_reserved_mb: int | None = None  # of its card, where it has one, as torch counts it
+    max_memory_reserved_mb: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     error: Sentence | None = None
     log_tail: str = ""
@@ -150,6 +152,8 @@ def read(folder: Path, place_in_line: int | None = None) -> Run:
         eta_seconds=None if state in FINAL else now.get("eta_seconds"),
         tokens_per_second=now.get("tokens_per_second"),
         memory_mb=now.get("memory_mb"),
+        memory_reserved_mb=now.get("memory_reserved_mb"),
+        max_memory_reserved_mb=now.get("max_memory_reserved_mb"),
         settings=asked.get("settings", {}),
         error=error,
         log_tail=log_tail(folder / "worker.log") if state == "failed" else "",

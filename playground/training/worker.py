@@ -28,7 +28,7 @@ from playground.training.cores import Cores
 from playground.training.defaults import check_rows
 from playground.training.examples import Encoded
 from playground.training.launching import claim
-from playground.training.memory import dtype, free, is_memory
+from playground.training.memory import card, dtype, free, is_memory
 from playground.training.packing import pack as pack_rows
 from playground.training.progress import Curve, Log, Status, Unwritten
 from playground.training.samples import Samples
@@ -249,6 +249,7 @@ class Training:
             "finished": time.time(),
             "loop_seconds": round(self.learned_in, 3),
             "peak_memory_mb": peak_memory_mb(),
+            "max_memory_reserved_mb": card().get("max_memory_reserved_mb"),
             "adapter": {"sha256": file_hash(weights), "bytes": weights.stat().st_size},
             "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft")},
         }

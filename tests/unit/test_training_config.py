@@ -246,7 +246,7 @@ GIVEN = st.fixed_dictionaries(
 ALWAYS = {"method": {4}, "warmup_steps": {5}, "use_rslora": {16}}  # of the matter, not of the run
 
 
-@tries(max_examples=400)
+@tries(max_examples=400, deadline=None)
 @given(around=AROUND, given_settings=GIVEN, together=st.sampled_from([1, 3, 20]))
 def test_what_a_reason_says_is_what_was_chosen(around: Circumstances, given_settings: dict[str, Any], together: int) -> None:
     if given_settings.get("packing"):

@@ -236,7 +236,10 @@ def build(page: Page) -> TrainTab:
 
 
 def _signature(run: Run | None) -> str:
-    return f"{run.run_id} {run.state} {run.step} {run.loss} {run.eval_loss} {run.place_in_line} {run.doing} {run.memory_mb}" if run else ""
+    if run is None:
+        return ""
+    held = f"{run.memory_mb} {run.max_memory_reserved_mb}"
+    return f"{run.run_id} {run.state} {run.step} {run.loss} {run.eval_loss} {run.place_in_line} {run.doing} {held}"
 
 
 def run_figures(run: Run, say: Say) -> list[tuple[str, str]]:
@@ -251,8 +254,15 @@ def run_figures(run: Run, say: Say) -> list[tuple[str, str]]:
         (say("train.fig_loss"), number(run.loss, say)),
         (say("train.fig_eval"), number(run.eval_loss, say)),
         (say("train.fig_speed"), speed),
-        (say("train.fig_memory"), megabytes(run.memory_mb, say)),
+        memory_figure(run, say),
     ]
+
+
+def memory_figure(run: Run, say: Say) -> tuple[str, str]:
+    """(label, value) of what a run holds: the most of its card where it has one, else what its process holds now."""
+    if run.max_memory_reserved_mb is not None:
+        return say("train.fig_gpu_memory"), megabytes(run.max_memory_reserved_mb, say)
+    return say("train.fig_memory"), megabytes(run.memory_mb, say)
 
 
 def run_label(run: Run, say: Say) -> str:
