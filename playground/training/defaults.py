@@ -13,6 +13,7 @@ from playground.training.circumstances import Circumstances, misfits, strangers
 from playground.training.config import ALL_LINEAR, TrainingSettings, planned_steps, problems_error, sift
 
 SCORED_AT_ONCE = 256  # positions, where the output layer does not learn itself
+WEIGHTS_KEPT = 448  # tokens of a row up to which attention keeps its weights for the backward pass: their square grows fast
 SMALL, MIDDLE = 50_000_000, 1_000_000_000  # parameters
 A_STEP = 8  # examples that one step learns from
 CHECKS = 10  # how often the validation rows are looked at in one run

@@ -14,6 +14,7 @@ from playground.messages import Conversation, Message
 from playground.models import template
 from playground.models.texts import is_text
 from playground.training.config import TrainingSettings
+from playground.training.defaults import WEIGHTS_KEPT
 from playground.training.packing import pack
 
 SAMPLE = 600  # examples that are measured
@@ -40,11 +41,15 @@ class Lengths:
 
 @dataclass(frozen=True)
 class Batches:
-    """What one pass of the model has to hold, in tokens: on average and at most. `squares`: mean sum of the rows' squared lengths."""
+    """What one pass of the model has to hold, in tokens: on average and at most. `squares`: mean sum of the rows' squared lengths.
+
+    `long_squares`: of these, what batches with a row of more than WEIGHTS_KEPT tokens have, whose attention is computed in another way.
+    """
 
     read: float
     learned: float
     squares: float
+    long_squares: float
     most_read: int
     most_learned: int
 
@@ -97,11 +102,12 @@ def batches(found: Lengths, settings: TrainingSettings, steps: int, flat: bool) 
     drawn = [_held(batch, flat) for batch in _draw(rows, size, count, settings.train_sampling_strategy)]
     most = max(drawn)
     return Batches(
-        read=sum(read for read, _, _ in drawn) / len(drawn),
-        learned=sum(learned for _, learned, _ in drawn) / len(drawn),
-        squares=sum(squares for _, _, squares in drawn) / len(drawn),
+        read=sum(read for read, *_ in drawn) / len(drawn),
+        learned=sum(learned for _, learned, *_ in drawn) / len(drawn),
+        squares=sum(squares for _, _, squares, _ in drawn) / len(drawn),
+        long_squares=sum(long for *_, long in drawn) / len(drawn),
         most_read=most[0],
-        most_learned=max(learned for _, learned, _ in drawn),
+        most_learned=max(learned for _, learned, *_ in drawn),
     )
 
 
@@ -110,8 +116,8 @@ def worst(found: Lengths, settings: TrainingSettings, flat: bool) -> Batches:
     size, there = settings.per_device_train_batch_size, len(_together(found.rows, settings))
     long = sorted(_together(found.longest or ((1, 1),), settings), key=_tokens, reverse=True)[:size]
     long += long[-1:] * (min(size, there) - len(long))
-    read, learned, squares = _held([row for together in long for row in together], flat)
-    return Batches(read, learned, squares, read, learned)
+    read, learned, squares, long_squares = _held([row for together in long for row in together], flat)
+    return Batches(read, learned, squares, long_squares, read, learned)
 
 
 def _together(rows: Sequence[Row], settings: TrainingSettings) -> list[Sequence[Row]]:
@@ -126,10 +132,11 @@ def _tokens(rows: Sequence[Row]) -> int:
     return sum(read for read, _ in rows)
 
 
-def _held(rows: Sequence[Row], flat: bool) -> tuple[int, int, int]:
+def _held(rows: Sequence[Row], flat: bool) -> tuple[int, int, int, int]:
     longest = max(read for read, _ in rows)
     read = sum(read for read, _ in rows) if flat else longest * len(rows)
-    return read, sum(learned for _, learned in rows), sum(read**2 for read, _ in rows) if flat else longest**2 * len(rows)
+    squares = sum(read**2 for read, _ in rows) if flat else longest**2 * len(rows)
+    return read, sum(learned for _, learned in rows), squares, squares if longest > WEIGHTS_KEPT or not flat else 0
 
 
 def _draw(rows: Sequence[Sequence[Row]], size: int, count: int, strategy: str) -> Iterator[Sequence[Row]]:
