@@ -63,12 +63,13 @@ def pack(folder: Path, target: Path) -> Path:
         raise WrongState(damage.LOST_CHANGED)
     if changed.get("settings") and not changed.get("extended"):
         raise WrongState(UNKNOWN_STEP)
+    begun = asked.get("start_from")
     told: dict[str, Any] = {
         "playground": 1,
         "model": asked["model"]["id"],
         **{key: asked[key] for key in KEPT if key in asked},
         "extended": changed.get("extended", []),
-        "start_from": asked.get("start_from"),
+        "start_from": {key: begun[key] for key in ("name", "sha256")} if begun else None,
         "dataset": asked.get("dataset", {}).get("name", ""),
         "versions": (record.manifest(folder) or {}).get("versions", {}),
     }
@@ -78,7 +79,7 @@ def pack(folder: Path, target: Path) -> Path:
             for part in PARTS:
                 if (file := folder / "data" / f"{part}.jsonl").exists():
                     archive.write(file, f"data/{part}.jsonl")
-            for name in (CONFIG, WEIGHTS) if asked.get("start_from") else ():
+            for name in (CONFIG, WEIGHTS) if begun else ():
                 archive.write(folder / FOLDER / name, f"{FOLDER}/{name}")
     except BaseException:
         target.unlink(missing_ok=True)
@@ -196,7 +197,10 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"run {folder.name} in {workspace.home}", flush=True)
     over = threading.Event()
     threading.Thread(target=_tell, args=(folder, over), daemon=True).start()
-    train(folder)
+    try:
+        train(folder)
+    except PlaygroundError as error:
+        print(error, file=sys.stderr)
     over.set()
     run = record.read(folder)
     print(run.error or f"{run.state} after {run.step} steps, loss {run.loss}, on validation rows {run.eval_loss}", flush=True)

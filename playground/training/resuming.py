@@ -51,7 +51,7 @@ def take_up(folder: Path, given: Mapping[str, Any], turn: float, state: str = "q
         raise WrongState(
             "This run has already made {step} steps, as many as it was to make. To go on, ask for more steps or more passes.", step=point[0]
         )
-    _note(folder, point[0], lengths, settings, steps)
+    _note(folder, point[0], lengths, {**asked, "settings": settings}, steps)
     for name in ("request.json", "manifest.json"):
         (folder / name).unlink(missing_ok=True)
     write_json(
@@ -75,17 +75,21 @@ def take_up(folder: Path, given: Mapping[str, Any], turn: float, state: str = "q
     )
 
 
-def _note(folder: Path, point: int, lengths: Mapping[str, Any], settings: Mapping[str, Any], steps: int) -> None:
+def _note(folder: Path, point: int, lengths: Mapping[str, Any], asked: Mapping[str, Any], steps: int) -> None:
     """Into changes.json: how long it is to be now, and since which step, by which its curve can be had again (see `again`)."""
     path = folder / "changes.json"
     kept = {} if damage.unreadable(path) else read_json(path, {})
-    extended = [{**one, "step": min(one["step"], point)} for one in kept.get("extended", [])]  # later steps are learned anew
+    extended = {min(one["step"], point): one for one in kept.get("extended", [])}  # later steps are learned anew
     if lengths:
-        now = {name: settings[name] for name in LENGTHS}
-        extended = [one for one in extended if one["step"] < point] + [{"step": point, "settings": now, "planned_steps": steps}]
+        now = {name: asked["settings"][name] for name in LENGTHS}
+        extended[point] = {"settings": now, "planned_steps": steps}
         kept = {**kept, "settings": {**kept.get("settings", {}), **lengths}, "planned_steps": steps}
-    if extended or kept:
-        write_json(path, {**kept, "extended": extended} if extended else kept)
+    if extended:
+        kept["extended"] = [{**one, "step": step} for step, one in extended.items()]
+    if asked.get("stretches") and len(extended) >= len(asked["stretches"]):
+        kept["stretches"] = []  # all that was to be made once more has been; what follows is this run's own
+    if kept:
+        write_json(path, kept)
 
 
 def _lengths(given: Mapping[str, Any]) -> dict[str, Any]:

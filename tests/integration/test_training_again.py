@@ -104,7 +104,8 @@ def test_a_run_that_was_made_longer_on_the_way_gives_its_curve_too(
 
     longer(max_steps=11)
     shutil.rmtree(workspace.find("runs", run_id, "me") / "checkpoints" / "checkpoint-00000011")
-    longer(max_steps=14)  # from step 10, and steps 11 on are learned anew
+    longer(max_steps=14)  # from step 10, and step 11 is learned anew
+    assert [one["step"] for one in record.config(workspace.find("runs", run_id, "me"))["extended"]] == [6, 10]
     packed = runs.packed("me", run_id, tmp_path / "run.zip")
     folder = once_more(packed, tmp_path / "elsewhere", monkeypatch)
     assert_same_curve(runs.metrics("me", run_id), folder)
