@@ -61,13 +61,16 @@ def pack(folder: Path, target: Path) -> Path:
         raise WrongState("This adapter was trained elsewhere, so there are no rows and settings with which it could be trained again.")
     if damage.unreadable(folder / "changes.json"):
         raise WrongState(damage.LOST_CHANGED)
-    if changed.get("settings") and not changed.get("extended"):
+    settings = {**asked["settings"], **changed.get("settings", {})}
+    first = {name: asked["settings"][name] for name in resuming.LENGTHS}  # as long as it was to be when it began
+    if any(settings[name] != value for name, value in first.items()) and not changed.get("extended"):
         raise WrongState(UNKNOWN_STEP)
     begun = asked.get("start_from")
     told: dict[str, Any] = {
         "playground": 1,
         "model": asked["model"]["id"],
         **{key: asked[key] for key in KEPT if key in asked},
+        "settings": settings | first,
         "extended": changed.get("extended", []),
         "start_from": {key: begun[key] for key in ("name", "sha256")} if begun else None,
         "dataset": asked.get("dataset", {}).get("name", ""),
