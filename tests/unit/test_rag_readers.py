@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import random
 import re
 import time
@@ -27,6 +26,7 @@ from playground.rag.orders import gives_orders
 from playground.rag.pdf import About, Page
 from playground.rag.readers import limits, ocr, prose, tables, told
 from tests.conftest import PROJECT, SHARED
+from tests.pdf_by_hand import by_hand
 
 SAMPLES = PROJECT / "assets" / "samples"
 quick = hypothesis_settings(max_examples=100, deadline=None)
@@ -307,19 +307,6 @@ def empty_pages(path: Path, count: int) -> Path:
     objects = [b"<</Type/Catalog/Pages 2 0 R>>", f"<</Type/Pages/Count {count}/MediaBox[0 0 9 9]/Kids[{kids}]>>".encode()]
     objects += [b"<</Type/Page/Parent 2 0 R>>"] * count
     return by_hand(path, objects)
-
-
-def by_hand(path: Path, objects: list[bytes]) -> Path:
-    out, places = io.BytesIO(b"%PDF-1.4\n"), []
-    out.seek(0, 2)
-    for number, one in enumerate(objects, 1):
-        places.append(out.tell())
-        out.write(b"%d 0 obj\n%s\nendobj\n" % (number, one))
-    start = out.tell()
-    out.write(b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1) + b"".join(b"%010d 00000 n \n" % at for at in places))
-    out.write(b"trailer <</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, start))
-    path.write_bytes(out.getvalue())
-    return path
 
 
 def test_ten_thousand_pages_are_too_many(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from playground.rag.readers.sections import Block, pieces, told
 from playground.rag.readers.tables import header_of, is_table, lines, tidy
 from playground.rag.readers.told import MOST_CHARACTERS, Part, Request, Told
 
-TITLE = re.compile(r"(?:Heading [1-3]|Title)$")
+TITLE = re.compile(r"(?:Heading ([1-3])|Title)$")
 NESTED = 5  # groups of shapes within groups
 
 
@@ -29,7 +29,8 @@ def _paragraphs(document: Any) -> Iterator[Block]:
             yield from _table([[cell.text for cell in row.cells] for row in item.rows])
         elif text := item.text.strip():
             style = item.style.name if item.style is not None else ""
-            yield Block(text.replace("\n", " "), heading=bool(TITLE.match(style or "")))
+            title = TITLE.match(style or "")
+            yield Block(text.replace("\n", " "), heading=1 + int(title[1] or 0) if title else 0)  # a title stands above all headings
 
 
 def _table(cells: list[list[str]]) -> Iterator[Block]:

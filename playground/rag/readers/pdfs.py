@@ -13,11 +13,13 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from playground.rag.readers import ocr, rules, turned
 from playground.rag.readers.limits import FULL, within
+from playground.rag.readers.outline import Outline
 from playground.rag.readers.tables import Tables
 from playground.rag.readers.told import (
     DAMAGED,
@@ -26,6 +28,7 @@ from playground.rag.readers.told import (
     MOST_CHARACTERS,
     MOST_PAGES,
     NO_PAGES,
+    OUTLINE,
     PASSWORD,
     WRONG_PASSWORD,
     Part,
@@ -60,11 +63,18 @@ def pages(request: Request) -> Iterator[dict[str, Any]]:
     if count > MOST_PAGES:
         raise Unreadable(MANY_PAGES)
     yield {"pages": count, "unit": "page"}
-    work = _Work(pdf, second, Tables(request.path, request.password), ocr.Tesseract(request.tesseract) if request.tesseract else None)
+    if OUTLINE not in request.lost:
+        yield {"at": OUTLINE}
+    outline = Outline(pdf.document if OUTLINE not in request.lost else None)
+    work = _Work(pdf, second, Tables(request.path, request.password), outline, _tesseract(request))
     with ThreadPoolExecutor(ocr.AT_ONCE) as pool:
         yield from work.through(range(request.start - 1, count), request.lost, pool)
     languages = work.tesseract.languages if work.tesseract and work.looked else []
     yield {"end": True, "attachments": pdf.attachments(), "encrypted": pdf.encrypted, "languages": languages}
+
+
+def _tesseract(request: Request) -> ocr.Tesseract | None:
+    return ocr.Tesseract(request.tesseract) if request.tesseract else None
 
 
 class _Pdfium:
@@ -142,8 +152,8 @@ class _Pypdf:
 class _Work:
     """The way of every page, in order; pictures are read beside it, two at a time."""
 
-    def __init__(self, pdf: _Pdfium, second: _Pypdf, tables: Tables, tesseract: ocr.Tesseract | None) -> None:
-        self.pdf, self.second, self.tables, self.tesseract = pdf, second, tables, tesseract
+    def __init__(self, pdf: _Pdfium, second: _Pypdf, tables: Tables, outline: Outline, tesseract: ocr.Tesseract | None) -> None:
+        self.pdf, self.second, self.tables, self.outline, self.tesseract = pdf, second, tables, outline, tesseract
         self.looked = False  # at a picture
 
     def through(self, numbers: range, lost: Mapping[int, str], pool: ThreadPoolExecutor) -> Iterator[dict[str, Any]]:
@@ -154,7 +164,7 @@ class _Work:
                 yield _settled(*waiting.popleft()).line()
                 under_way = [future for _, future in waiting if future and not future.done()]
             if number + 1 in lost:
-                told, picture = Told.left_out(number + 1, lost[number + 1]), None
+                told, picture = Told.left_out(number + 1, lost[number + 1], self.outline.on(number)), None
             else:
                 yield {"at": number + 1}
                 told, picture = self.page(number)
@@ -178,12 +188,15 @@ class _Work:
             return Told(number + 1, self.second.label(number), (Part(text),)), None
         label, missed, tables, picture = "", "", 0, None
         parts: tuple[Part, ...] = (Part(""),)
+        sections = self.outline.on(number)
         with contextlib.suppress(Exception):
             try:
                 label = self.pdf.label(number)
                 page = self.pdf.document[number]
                 try:
-                    parts, tables = self._text(page, number)
+                    with contextlib.closing(page.get_textpage()) as found:
+                        parts, tables = self._text(page, number, found)
+                        sections = self.outline.on(number, page, found)
                     if _is_picture(page, parts):
                         missed = "" if self.tesseract else ocr.ABSENT
                         picture = _picture(page) if self.tesseract else None
@@ -191,28 +204,24 @@ class _Work:
                     page.close()
             except MemoryError:
                 missed = missed if any(part.text.strip() for part in parts) else FULL
-        return Told(number + 1, label, parts, tables=tables, missed=missed), picture
+        return Told(number + 1, label, parts, tables=tables, missed=missed, sections=sections), picture
 
-    def _text(self, page: Any, number: int) -> tuple[tuple[Part, ...], int]:
-        found = page.get_textpage()
-        try:
-            text = found.get_text_range()[:MOST_CHARACTERS]
-            turn = turned.upright(page, found)
-            if lies := turn != page.get_rotation():
-                with turned.at(page, turn) as upright:
-                    text = upright.get_text_range()[:MOST_CHARACTERS]
-            share = garbled(text)
-            if share > GARBLED:
-                with contextlib.suppress(Exception), within(SECOND_SECONDS):
-                    other = self.second.text(number)
-                    if len(other.strip()) >= 0.5 * len(text.strip()) and garbled(other) < share:
-                        return (Part(other),), 0
-            elif text.strip() and not lies and rules.ruled(page):  # of letters that lie on their side pdfplumber makes no words
-                with contextlib.suppress(Exception), within(TABLE_SECONDS):
-                    return self._with_tables(page, number, found, text)
-            return (Part(text),), 0
-        finally:
-            found.close()
+    def _text(self, page: Any, number: int, found: Any) -> tuple[tuple[Part, ...], int]:
+        text = found.get_text_range()[:MOST_CHARACTERS]
+        turn = turned.upright(page, found)
+        if lies := turn != page.get_rotation():
+            with turned.at(page, turn) as upright:
+                text = upright.get_text_range()[:MOST_CHARACTERS]
+        share = garbled(text)
+        if share > GARBLED:
+            with contextlib.suppress(Exception), within(SECOND_SECONDS):
+                other = self.second.text(number)
+                if len(other.strip()) >= 0.5 * len(text.strip()) and garbled(other) < share:
+                    return (Part(other),), 0
+        elif text.strip() and not lies and rules.ruled(page):  # of letters that lie on their side pdfplumber makes no words
+            with contextlib.suppress(Exception), within(TABLE_SECONDS):
+                return self._with_tables(page, number, found, text)
+        return (Part(text),), 0
 
     def _with_tables(self, page: Any, number: int, found: Any, text: str) -> tuple[tuple[Part, ...], int]:
         tables = self.tables.on(number)
@@ -269,5 +278,5 @@ def _settled(told: Told, future: Future[ocr.Recognised] | None) -> Told:
     more = letters(found.text) > letters(told.text)
     better = found.confidence >= SURE if bad else more
     if not found.words or not better:
-        return Told(told.number, told.label, told.parts, tables=told.tables, missed=found.missed)
-    return Told(told.number, told.label, (Part(found.text[:MOST_CHARACTERS]),), ocr=True, boxes=found.words)
+        return replace(told, missed=found.missed)
+    return replace(told, parts=(Part(found.text[:MOST_CHARACTERS]),), ocr=True, boxes=found.words, tables=0, missed="")
