@@ -10,7 +10,7 @@ from typing import Any
 from playground.errors import Sentence, pack, unpack
 from playground.rag.orders import gives_orders
 from playground.rag.pdf import About, Page
-from playground.rag.readers import limits, ocr
+from playground.rag.readers import limits, ocr, told
 from playground.rag.text import share_of_small_words
 
 SAMPLE = 40_000  # characters by which the language is told
@@ -28,6 +28,12 @@ TOO_SLOW = "These pages took too long to read, so they were left out: {pages}. P
 TOO_LARGE = "These pages need more memory than a page may take, so they were left out: {pages}. Print the file to a new PDF, then add that."
 ATTACHED = "Files that travel inside this one were not read: {names}. Add them by themselves."
 CUT_SHORT = "Only the first rows of very large tables were read: {names}."
+NOT_READ = {
+    told.PICTURES: "Pictures within the text were not read: {n:,}. Where they hold words, add those pictures by themselves.",
+    told.DRAWINGS: "Charts and drawings were not read: {n:,}. Where they hold what matters, print the file to a PDF, then add that.",
+    told.COMMENTS: "Comments in the margin were not read: {n:,}.",
+    told.EMBEDDED: "Films, sounds and what other programs put into this file were not read: {n:,}. Add their own files by themselves.",
+}
 ENGLISH_ONLY = "Pictures were read as English only. Install the package tesseract-ocr-por for Portuguese, then add the file again."
 
 
@@ -78,31 +84,32 @@ class Health:
         }
 
     def _left_out(self) -> list[Sentence]:
-        told, missed = [], self.missed
+        said, missed = list[Sentence](), self.missed
         if lost := self._missed.get(limits.BROKE):
-            told.append(Sentence(BROKE_DOWN, pages=_numbers(lost)))
+            said.append(Sentence(BROKE_DOWN, pages=_numbers(lost)))
         if lost := self._missed.get(limits.LATE):
-            told.append(Sentence(TOO_SLOW, pages=_numbers(lost)))
+            said.append(Sentence(TOO_SLOW, pages=_numbers(lost)))
         if lost := self._missed.get(limits.FULL):
-            told.append(Sentence(TOO_LARGE, pages=_numbers(lost)))
+            said.append(Sentence(TOO_LARGE, pages=_numbers(lost)))
         if n := missed.get(ocr.ABSENT):
-            told.append(Sentence(NOT_INSTALLED, n=n))
+            said.append(Sentence(NOT_INSTALLED, n=n))
         if n := missed.get(ocr.SLOW):
-            told.append(Sentence(TOOK_LONG, n=n, seconds=round(ocr.SECONDS)))
+            said.append(Sentence(TOOK_LONG, n=n, seconds=round(ocr.SECONDS)))
         if n := missed.get(ocr.NOTHING):
-            told.append(Sentence(NO_WORDS, n=n))
+            said.append(Sentence(NO_WORDS, n=n))
         if self.about.attachments:
-            told.append(Sentence(ATTACHED, names=_names(self.about.attachments)))
+            said.append(Sentence(ATTACHED, names=_names(self.about.attachments)))
         if self.about.cut:
-            told.append(Sentence(CUT_SHORT, names=_names(self.about.cut)))
+            said.append(Sentence(CUT_SHORT, names=_names(self.about.cut)))
+        said += [Sentence(NOT_READ[what], n=n) for what, n in self.about.unread.items()]
         if self._pages["ocr"] and self.about.languages and "por" not in self.about.languages:
-            told.append(Sentence(ENGLISH_ONLY))
-        return told
+            said.append(Sentence(ENGLISH_ONLY))
+        return said
 
 
 def sentences(card: dict[str, Any]) -> list[Sentence]:
     """What a stored card says was left out."""
-    return [told for one in card.get("left_out", []) if (told := unpack(one))]
+    return [said for one in card.get("left_out", []) if (said := unpack(one))]
 
 
 def _numbers(pages: list[int]) -> str:

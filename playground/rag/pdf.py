@@ -74,13 +74,15 @@ class About:
     """What a reading tells beside the pages.
 
     `unit` is what a page is (page, slide, sheet, section or part), `attachments` and `cut` are names of files and sheets that were not
-    read, or not wholly, and `languages` those in which pictures are read. `looking` is called with (page, pages) when one begins to be.
+    read, or not wholly, `unread` counts what else was not (`told.UNREAD`), and `languages` are those in which pictures are read. `looking`
+    is called with (page, pages) when one begins to be.
     """
 
     unit: str = "page"
     attachments: list[str] = field(default_factory=list)
     encrypted: bool = False
     cut: list[str] = field(default_factory=list)
+    unread: dict[str, int] = field(default_factory=dict)
     languages: list[str] = field(default_factory=list)
     looking: Callable[[int, int], None] = lambda page, pages: None
 
@@ -189,6 +191,7 @@ def _attempt(
             elif "end" in heard:
                 about.attachments = [_line(one, 200) for one in heard.get("attachments", [])]
                 about.encrypted, about.cut = bool(heard.get("encrypted")), [_line(one, 200) for one in heard.get("cut", [])]
+                about.unread = {what: int(n) for what in told.UNREAD if (n := heard.get("unread", {}).get(what, 0)) > 0}
                 about.languages = heard.get("languages", [])
                 return
     finally:

@@ -78,10 +78,14 @@ def _reader(kind: str) -> Read:
         from playground.rag.readers import pictures
 
         return pictures.pages
-    if kind in ("word", "slides"):
-        from playground.rag.readers import office
+    if kind == "word":
+        from playground.rag.readers import word
 
-        return office.word if kind == "word" else office.slides
+        return word.word
+    if kind == "slides":
+        from playground.rag.readers import slides
+
+        return slides.slides
     if kind in ("workbook", "separated"):
         from playground.rag.readers import sheets
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from playground.rag.readers.tables import Cells, header_of, is_table, lines, tidy
 from playground.rag.readers.told import MANY_PAGES, MOST_CHARACTERS, MOST_PAGES, NO_PAGES, Part, Told, Unreadable
 
 LONG = 4_000  # characters of a piece that is then ended at the next paragraph
@@ -40,6 +41,17 @@ def pieces(blocks: Iterable[Block], *, as_is: bool = True) -> Iterator[Told]:
         parts.append(Part(block.text, as_is=as_is or block.table))
     if parts:
         yield Told(number + 1, label, tuple(parts), tables=tables)
+
+
+def table(cells: Cells, alone: Iterable[Block] | None = None) -> Iterator[Block]:
+    """A table's rows; where it only lays out a page, what stands in its cells (`alone`, where that is known as more than text)."""
+    rows = tidy(cells)
+    if is_table(rows):
+        yield Block("\n".join(lines(rows, header_of(rows))), table=True)
+    elif alone is not None:
+        yield from alone
+    else:
+        yield from (Block(cell) for row in rows for cell in dict.fromkeys(row) if cell)
 
 
 def _bounded(blocks: Iterable[Block]) -> Iterator[Block]:

@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import re
+import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from playground.rag.readers.prose import decoded
 from playground.rag.readers.sections import ROWS, told
 from playground.rag.readers.tables import header_of, lines, tidy
-from playground.rag.readers.told import DAMAGED, MOST_CHARACTERS, OLD_OFFICE, Part, Request, Told, Unreadable
+from playground.rag.readers.told import (
+    COMMENTS,
+    DAMAGED,
+    DRAWINGS,
+    EMBEDDED,
+    MOST_CHARACTERS,
+    OLD_OFFICE,
+    PICTURES,
+    Part,
+    Request,
+    Told,
+    Unreadable,
+)
 
 MOST_ROWS = 100_000  # of one sheet
 MOST_CELLS = 5_000_000
 MOST_SHEETS = 500
+BESIDE = (  # what it is, in which files of the package, and what to count in them where a file is not one of it
+    (PICTURES, re.compile(r"xl/media/.|Pictures/."), None),
+    (DRAWINGS, re.compile(r"xl/charts/chart[^/]*\.xml$|Object [^/]*/content\.xml$"), None),
+    (DRAWINGS, re.compile(r"xl/drawings/drawing[^/]*\.xml$"), re.compile(rb"<xdr:sp[ >]")),
+    (COMMENTS, re.compile(r"xl/(?:comments/)?comments?\d*\.xml$"), re.compile(rb"<(?:\w+:)?comment[ >]")),
+    (COMMENTS, re.compile(r"content\.xml$"), re.compile(rb"<office:annotation[ >]")),
+    (EMBEDDED, re.compile(r"xl/embeddings/."), None),
+)
 SNIFFED = 20_000  # characters from which the separator is guessed
 
 
@@ -35,7 +61,20 @@ def workbook(request: Request) -> Iterator[dict[str, Any]]:
         (name if whole or len(parts) == 1 else f"{name}, {first}–{last}", part) for name, parts in found for first, last, part in parts
     )
     numbered = (Told(number, label, (part,), tables=1) for number, (label, part) in enumerate(pages, 1))
-    yield from told("sheet" if whole else "part", numbered, cut=left_out)
+    yield from told("sheet" if whole else "part", numbered, cut=left_out, unread=_beside(request.path))
+
+
+def _beside(path: Path) -> dict[str, int]:
+    """How much there is in the file that stands in no cell, by what it is (`told.UNREAD`)."""
+    found: Counter[str] = Counter()
+    if not zipfile.is_zipfile(path):  # an older Excel file
+        return found
+    with contextlib.suppress(zipfile.BadZipFile, zlib.error, OSError, NotImplementedError), zipfile.ZipFile(path) as packed:
+        for name in packed.namelist():
+            for what, where, mark in BESIDE:
+                if where.match(name):
+                    found[what] += len(mark.findall(packed.read(name))) if mark else 1
+    return found
 
 
 def _sheet(book: Any, name: str) -> tuple[list[list[str]], bool]:
