@@ -13,10 +13,11 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from playground.rag.readers import ocr, rules, turned
+from playground.rag.readers import forms, ocr, rules, turned
 from playground.rag.readers.limits import FULL, within
 from playground.rag.readers.tables import Tables
 from playground.rag.readers.told import (
@@ -28,6 +29,7 @@ from playground.rag.readers.told import (
     NO_PAGES,
     PASSWORD,
     WRONG_PASSWORD,
+    XFA,
     Part,
     Request,
     Told,
@@ -42,6 +44,7 @@ MOSTLY = 0.5  # share of a page that pictures cover, then
 SURE = 0.6  # Tesseract's mean confidence from which its words count more than garbled ones
 SECOND_SECONDS, TABLE_SECONDS = 10.0, 8.0
 AHEAD = 64  # pages that may wait for a picture before them
+COPIED = 20  # characters from which a note that the page says, too, is taken to be a copy of it
 MOST_NAMED = 50  # attachments that are named
 Page = Callable[[int], tuple[str, str]]
 
@@ -64,7 +67,7 @@ def pages(request: Request) -> Iterator[dict[str, Any]]:
     with ThreadPoolExecutor(ocr.AT_ONCE) as pool:
         yield from work.through(range(request.start - 1, count), request.lost, pool)
     languages = work.tesseract.languages if work.tesseract and work.looked else []
-    yield {"end": True, "attachments": pdf.attachments(), "encrypted": pdf.encrypted, "languages": languages}
+    yield {"end": True, "attachments": pdf.attachments(), "encrypted": pdf.encrypted, "languages": languages, "unread": pdf.unread}
 
 
 class _Pdfium:
@@ -81,10 +84,16 @@ class _Pdfium:
         except pdfium.PdfiumError as error:
             if getattr(error, "err_code", None) == raw.FPDF_ERR_PASSWORD:
                 raise Unreadable(WRONG_PASSWORD if password else PASSWORD) from error
+        else:
+            forms.open_forms(self.document)
 
     @property
     def count(self) -> int:
         return len(self.document)
+
+    @property
+    def unread(self) -> dict[str, int]:
+        return {XFA: 1} if self.document and forms.only_for_acrobat(self.document) else {}
 
     @property
     def encrypted(self) -> bool:
@@ -147,36 +156,36 @@ class _Work:
         self.looked = False  # at a picture
 
     def through(self, numbers: range, lost: Mapping[int, str], pool: ThreadPoolExecutor) -> Iterator[dict[str, Any]]:
-        waiting: deque[tuple[Told, Future[ocr.Recognised] | None]] = deque()
+        waiting: deque[tuple[Told, Future[ocr.Recognised] | None, Part | None]] = deque()
         for number in numbers:
-            under_way = [future for _, future in waiting if future and not future.done()]
+            under_way = [future for _, future, _ in waiting if future and not future.done()]
             while waiting and (len(under_way) >= ocr.AT_ONCE or len(waiting) >= AHEAD):
                 yield _settled(*waiting.popleft()).line()
-                under_way = [future for _, future in waiting if future and not future.done()]
+                under_way = [future for _, future, _ in waiting if future and not future.done()]
             if number + 1 in lost:
-                told, picture = Told.left_out(number + 1, lost[number + 1]), None
+                told, picture, beside = Told.left_out(number + 1, lost[number + 1]), None, None
             else:
                 yield {"at": number + 1}
-                told, picture = self.page(number)
+                told, picture, beside = self.page(number)
             future = None
             if picture is not None and self.tesseract:
                 self.looked = True
                 yield {"ocr": number + 1}
                 future = pool.submit(self.tesseract.read, *picture)
-            waiting.append((told, future))
+            waiting.append((told, future, beside))
             while waiting and (waiting[0][1] is None or waiting[0][1].done()):
                 yield _settled(*waiting.popleft()).line()
         while waiting:
             yield _settled(*waiting.popleft()).line()
 
-    def page(self, number: int) -> tuple[Told, tuple[bytes, int, int] | None]:
-        """A page, and its picture (PNM, width, height in dots) where that is to be read too."""
+    def page(self, number: int) -> tuple[Told, tuple[bytes, int, int] | None, Part | None]:
+        """A page, its picture (PNM, width, height in dots) where that is to be read too, and what was filled in or noted on it."""
         if not self.pdf.document:
             text = ""
             with contextlib.suppress(Exception), within(SECOND_SECONDS):  # one broken page does not cost the others
                 text = self.second.text(number)
-            return Told(number + 1, self.second.label(number), (Part(text),)), None
-        label, missed, tables, picture = "", "", 0, None
+            return Told(number + 1, self.second.label(number), (Part(text),)), None, None
+        label, missed, tables, picture, beside = "", "", 0, None, None
         parts: tuple[Part, ...] = (Part(""),)
         with contextlib.suppress(Exception):
             try:
@@ -184,6 +193,7 @@ class _Work:
                 page = self.pdf.document[number]
                 try:
                     parts, tables = self._text(page, number)
+                    beside = self._beside(page, parts)
                     if _is_picture(page, parts):
                         missed = "" if self.tesseract else ocr.ABSENT
                         picture = _picture(page) if self.tesseract else None
@@ -191,7 +201,14 @@ class _Work:
                     page.close()
             except MemoryError:
                 missed = missed if any(part.text.strip() for part in parts) else FULL
-        return Told(number + 1, label, parts, tables=tables, missed=missed), picture
+        return Told(number + 1, label, parts, tables=tables, missed=missed), picture, beside
+
+    def _beside(self, page: Any, parts: tuple[Part, ...]) -> Part | None:
+        """What was filled in and noted, without notes that say what the page says, such as those of marked text."""
+        lines = [one.text for one in forms.said(self.pdf.document, page)]
+        whole = "".join("".join(part.text for part in parts).split()) if lines else ""
+        lines = [line for line in lines if len(line) < COPIED or "".join(line.split()) not in whole]
+        return Part("\n".join(lines)[:MOST_CHARACTERS], as_is=True) if lines else None
 
     def _text(self, page: Any, number: int) -> tuple[tuple[Part, ...], int]:
         found = page.get_textpage()
@@ -260,14 +277,17 @@ def _picture(page: Any) -> tuple[bytes, int, int] | None:
         bitmap.close()
 
 
-def _settled(told: Told, future: Future[ocr.Recognised] | None) -> Told:
-    """A page once its picture is read: of the two texts the better one."""
-    if future is None:
-        return told
-    found = future.result()
+def _settled(told: Told, future: Future[ocr.Recognised] | None, beside: Part | None) -> Told:
+    """A page once its picture is read: of the two texts the better one, and what was filled in and noted."""
+    if future is not None:
+        told = _better(told, future.result())
+    return replace(told, parts=(*told.parts, beside)) if beside else told
+
+
+def _better(told: Told, found: ocr.Recognised) -> Told:
     bad = garbled(told.text) > GARBLED
     more = letters(found.text) > letters(told.text)
     better = found.confidence >= SURE if bad else more
     if not found.words or not better:
-        return Told(told.number, told.label, told.parts, tables=told.tables, missed=found.missed)
+        return replace(told, missed=found.missed)
     return Told(told.number, told.label, (Part(found.text[:MOST_CHARACTERS]),), ocr=True, boxes=found.words)
