@@ -28,6 +28,7 @@ TOO_SLOW = "These pages took too long to read, so they were left out: {pages}. P
 TOO_LARGE = "These pages need more memory than a page may take, so they were left out: {pages}. Print the file to a new PDF, then add that."
 ATTACHED = "Files that travel inside this one were not read: {names}. Add them by themselves."
 CUT_SHORT = "Only the first rows of very large tables were read: {names}."
+LONG_PAGES = "Only the first {most:,} characters of these very long pages or parts were read: {pages}."
 NOT_READ = {
     told.PICTURES: "Pictures within the text were not read: {n:,}. Where they hold words, add those pictures by themselves.",
     told.DRAWINGS: "Charts and drawings were not read: {n:,}. Where they hold what matters, print the file to a PDF, then add that.",
@@ -45,6 +46,7 @@ class Health:
         self.about = About()
         self._pages = {"text": 0, "ocr": 0, "garbled": 0, "empty": 0}
         self._missed: dict[str, list[int]] = {}
+        self._cut: list[int] = []
         self._sure = [0.0, 0]  # confidence times letters, letters
         self._tables = 0
         self._orders: list[int] = []
@@ -57,6 +59,8 @@ class Health:
         self._tables += page.tables
         if page.missed:
             self._missed.setdefault(page.missed, []).append(page.number)
+        if page.cut:
+            self._cut.append(page.number)
         for box in page.boxes:
             self._sure[0] += (box.confidence or 0.0) * len(box.text)
             self._sure[1] += len(box.text)
@@ -102,6 +106,8 @@ class Health:
             said.append(Sentence(ATTACHED, names=_names(self.about.attachments)))
         if self.about.cut:
             said.append(Sentence(CUT_SHORT, names=_names(self.about.cut)))
+        if self._cut:
+            said.append(Sentence(LONG_PAGES, most=told.MOST_CHARACTERS, pages=_numbers(self._cut)))
         said += [Sentence(NOT_READ[what], n=n) for what, n in self.about.unread.items()]
         if self._pages["ocr"] and self.about.languages and "por" not in self.about.languages:
             said.append(Sentence(ENGLISH_ONLY))

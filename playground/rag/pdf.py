@@ -56,7 +56,7 @@ class Page:
     """One page, or what stands for one: `number` counts from 1, `label` is the printed number or a title, `text` is in paragraphs.
 
     `ocr` pages were read from a picture, `boxes` are their words. `missed` says why a picture was not read (absent, slow or poor), or a
-    whole page (broke, late or full).
+    whole page (broke, late or full); `cut` that the page has more text than is read of one.
     """
 
     number: int
@@ -67,6 +67,7 @@ class Page:
     boxes: tuple[Box, ...] = field(default=(), repr=False)
     tables: int = 0
     missed: str = ""
+    cut: bool = False
 
 
 @dataclass
@@ -233,6 +234,7 @@ def _page(heard: dict[str, Any]) -> Page:
         boxes,
         heard.get("tables", 0),
         heard.get("missed", ""),
+        heard.get("cut", False),
     )
 
 

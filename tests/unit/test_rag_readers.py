@@ -22,7 +22,7 @@ from pypdf.generic import DecodedStreamObject, DictionaryObject, FloatObject, Na
 from playground.errors import FileUnreadable, Sentence
 from playground.rag import pdf
 from playground.rag.chunks import chunk
-from playground.rag.health import ATTACHED, ENGLISH_ONLY, NOT_INSTALLED, Health, sentences
+from playground.rag.health import ATTACHED, ENGLISH_ONLY, LONG_PAGES, NOT_INSTALLED, Health, sentences
 from playground.rag.orders import gives_orders
 from playground.rag.pdf import About, Page
 from playground.rag.readers import limits, ocr, prose, tables, told
@@ -180,6 +180,57 @@ def test_excel(tmp_path: Path) -> None:
     unit, pages = read_back(xlsx_file(tmp_path / "b.xlsx", 100))
     assert unit == "part"
     assert [label for label, _ in pages] == ["Teas, 1–40", "Teas, 41–80", "Teas, 81–100", "Cakes"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_no_row_of_a_wide_table_is_lost(tmp_path: Path, kind: str) -> None:
+    rows = [[f"row {n}", *(f"{n}.{column} {'x' * 60}" for column in range(50))] for n in range(100)]
+    rows[50][7] = "y" * 32_000  # as much as Excel holds
+    header = [f"A column whose name is long {n}" for n in range(51)]
+    path = tmp_path / f"a.{kind}"
+    if kind == "csv":
+        rows[50][7:12] = ["y" * 32_000] * 5  # more than a page may have
+        path.write_text("\n".join(",".join(row) for row in [header, *rows]))
+    else:
+        with xlsxwriter.Workbook(str(path)) as book:
+            sheet = book.add_worksheet()
+            for number, row in enumerate([header, *rows]):
+                sheet.write_row(number, 0, row)
+    pages = pages_of(path)
+    text = "".join(page.text for page in pages)  # a row that is too long by itself goes on without a break
+    assert [n for n, row in enumerate(rows) if not all(cell in text for cell in row)] == []
+    assert text.count("y" * 100) == (1600 if kind == "csv" else 320) and not any(page.cut for page in pages)
+    assert 3 < len(pages) < 12
+
+
+def test_what_a_page_has_too_much_of_is_told(tmp_path: Path) -> None:
+    import pptx
+
+    show = pptx.Presentation()
+    for size in (told.MOST_CHARACTERS - 100, told.MOST_CHARACTERS + 100):
+        show.slides.add_slide(show.slide_layouts[5]).shapes.title.text = "x" * size
+    show.save(str(tmp_path / "a.pptx"))
+    [whole, cut] = pages_of(tmp_path / "a.pptx")
+    assert (whole.cut, cut.cut, len(cut.text)) == (False, True, told.MOST_CHARACTERS)
+    health = Health()
+    health.add(whole)
+    health.add(cut)
+    assert sentences(health.card()) == [Sentence(LONG_PAGES, most=told.MOST_CHARACTERS, pages="2")]
+
+
+def test_a_pdf_page_with_too_much_text_is_told(tmp_path: Path) -> None:
+    line = b"BT /F 1 Tf 1 %d Td (" + b"word " * 200 + b") Tj ET\n"
+    stream = b"".join(line % place for place in range(150, 0, -1))
+    font = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Count 1/Kids[3 0 R]>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 999 999]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
+        b"<</Length %d>>stream\n%s\nendstream" % (len(stream), stream),
+        font,
+    ]
+    [page] = pages_of(by_hand(tmp_path / "a.pdf", objects))
+    assert page.cut and told.MOST_CHARACTERS * 0.9 < len(page.text) <= told.MOST_CHARACTERS
 
 
 @pytest.mark.parametrize(

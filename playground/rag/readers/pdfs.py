@@ -22,9 +22,9 @@ from playground.rag.readers.limits import FULL, within
 from playground.rag.readers.tables import Tables
 from playground.rag.readers.told import (
     DAMAGED,
+    ENOUGH,
     GARBLED,
     MANY_PAGES,
-    MOST_CHARACTERS,
     MOST_PAGES,
     NO_PAGES,
     PASSWORD,
@@ -142,7 +142,7 @@ class _Pypdf:
         return len(self.reader.pages)
 
     def text(self, number: int) -> str:
-        return (self.reader.pages[number].extract_text() or "")[:MOST_CHARACTERS]
+        return (self.reader.pages[number].extract_text() or "")[:ENOUGH]
 
     def label(self, number: int) -> str:
         return self._labels[number] if number < len(self._labels) else ""
@@ -208,16 +208,16 @@ class _Work:
         lines = [one.text for one in forms.said(self.pdf.document, page)]
         whole = "".join("".join(part.text for part in parts).split()) if lines else ""
         lines = [line for line in lines if len(line) < COPIED or "".join(line.split()) not in whole]
-        return Part("\n".join(lines)[:MOST_CHARACTERS], as_is=True) if lines else None
+        return Part("\n".join(lines)[:ENOUGH], as_is=True) if lines else None
 
     def _text(self, page: Any, number: int) -> tuple[tuple[Part, ...], int]:
         found = page.get_textpage()
         try:
-            text = found.get_text_range()[:MOST_CHARACTERS]
+            text = found.get_text_range()[:ENOUGH]
             turn = turned.upright(page, found)
             if lies := turn != page.get_rotation():
                 with turned.at(page, turn) as upright:
-                    text = upright.get_text_range()[:MOST_CHARACTERS]
+                    text = upright.get_text_range()[:ENOUGH]
             share = garbled(text)
             if share > GARBLED:
                 with contextlib.suppress(Exception), within(SECOND_SECONDS):
@@ -290,4 +290,4 @@ def _better(told: Told, found: ocr.Recognised) -> Told:
     better = found.confidence >= SURE if bad else more
     if not found.words or not better:
         return replace(told, missed=found.missed)
-    return Told(told.number, told.label, (Part(found.text[:MOST_CHARACTERS]),), ocr=True, boxes=found.words)
+    return Told(told.number, told.label, (Part(found.text[:ENOUGH]),), ocr=True, boxes=found.words)

@@ -56,10 +56,18 @@ def table(cells: Cells, alone: Iterable[Block] | None = None) -> Iterator[Block]
 
 def _bounded(blocks: Iterable[Block]) -> Iterator[Block]:
     for block in blocks:
-        for start in range(0, max(1, len(block.text)), MOST_CHARACTERS):
-            text = block.text[start : start + MOST_CHARACTERS]
+        for number, text in enumerate(bounded(block.text)):
             if text.strip():
-                yield Block(text, block.heading, block.table and start == 0)
+                yield Block(text, block.heading, block.table and number == 0)
+
+
+def bounded(text: str) -> Iterator[str]:
+    """All of a text in pieces that a page can hold, between lines where that can be."""
+    while len(text) > MOST_CHARACTERS:
+        end = text.rfind("\n", 1, MOST_CHARACTERS) + 1 or MOST_CHARACTERS
+        yield text[:end]
+        text = text[end:]
+    yield text
 
 
 def told(unit: str, pages: Iterable[Told], **about: Any) -> Iterator[dict[str, Any]]:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from playground.rag.readers.prose import decoded
-from playground.rag.readers.sections import ROWS, told
-from playground.rag.readers.tables import header_of, lines, tidy
+from playground.rag.readers.sections import ROWS, bounded, told
+from playground.rag.readers.tables import HEADER, header_of, lines, tidy
 from playground.rag.readers.told import (
     COMMENTS,
     DAMAGED,
@@ -42,6 +42,7 @@ BESIDE = (  # what it is, in which files of the package, and what to count in th
     (COMMENTS, re.compile(r"content\.xml$"), re.compile(rb"<office:annotation[ >]")),
     (EMBEDDED, re.compile(r"xl/embeddings/."), None),
 )
+NAMES = HEADER + 5  # characters that each cell of a row has more in its line, at most
 SNIFFED = 20_000  # characters from which the separator is guessed
 
 
@@ -80,10 +81,10 @@ def _beside(path: Path) -> dict[str, int]:
 def _sheet(book: Any, name: str) -> tuple[list[list[str]], bool]:
     """Rows of a sheet as text, and whether there are more of them than are read."""
     sheet = book.load_sheet(name, header_row=None, dtypes="string", n_rows=MOST_ROWS)
-    if sheet.width * sheet.height > MOST_CELLS:
-        return [], True
+    if full := sheet.width * sheet.height > MOST_CELLS:
+        sheet = book.load_sheet(name, header_row=None, dtypes="string", n_rows=MOST_CELLS // sheet.width)
     columns = [column.to_pylist() for column in sheet.to_arrow().columns]
-    return tidy(list(zip(*columns, strict=True))), sheet.total_height > MOST_ROWS
+    return tidy(list(zip(*columns, strict=True))), full or sheet.total_height > MOST_ROWS
 
 
 def separated(request: Request) -> Iterator[dict[str, Any]]:
@@ -112,6 +113,20 @@ def _pieces(rows: Sequence[Sequence[str]]) -> Iterator[tuple[int, int, Part]]:
         return
     header = header_of(rows) if len(rows) > 1 and len(rows[0]) > 1 else None
     body = rows[1:] if header else rows
-    for start in range(0, len(body), ROWS):
-        text = "\n".join(lines(body[start : start + ROWS], header))
-        yield start + 1, min(start + ROWS, len(body)), Part(text[:MOST_CHARACTERS], as_is=True)
+    start = 0
+    for end in _ends(body):
+        for text in bounded("\n".join(lines(body[start:end], header))):
+            yield start + 1, end, Part(text, as_is=True)
+        start = end
+
+
+def _ends(rows: Sequence[Sequence[str]]) -> Iterator[int]:
+    """Where pieces end: after so many rows, or before they become too long for a page. A row that is too long by itself stands alone."""
+    count, size = 0, 0
+    for place, row in enumerate(rows):
+        length = sum(len(cell) + NAMES for cell in row if cell)
+        if count and (count == ROWS or size + length > MOST_CHARACTERS):
+            yield place
+            count, size = 0, 0
+        count, size = count + 1, size + length
+    yield len(rows)

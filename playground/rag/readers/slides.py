@@ -8,7 +8,7 @@ from typing import Any
 
 from playground.rag.readers import ooxml
 from playground.rag.readers.sections import Block, table, told
-from playground.rag.readers.told import COMMENTS, DRAWINGS, EMBEDDED, MOST_CHARACTERS, PICTURES, Part, Request, Told
+from playground.rag.readers.told import COMMENTS, DRAWINGS, EMBEDDED, PICTURES, Part, Request, Told
 
 NESTED = 5  # groups of shapes within groups
 FILMS = ("videoFile", "audioFile", "wavAudioFile", "quickTimeFile")
@@ -30,10 +30,10 @@ def _slide(number: int, slide: Any, unread: Counter[str]) -> Told:
     title = slide.shapes.title.text_frame.text if slide.shapes.title is not None else ""
     parts, tables = [], 0
     for block in _shapes(slide.shapes, slide.part, unread):
-        parts.append(Part(block.text[:MOST_CHARACTERS], as_is=True))
+        parts.append(Part(block.text, as_is=True))
         tables += block.table
     if slide.has_notes_slide and (notes := slide.notes_slide.notes_text_frame) is not None and notes.text.strip():
-        parts.append(Part(notes.text[:MOST_CHARACTERS], as_is=True))
+        parts.append(Part(notes.text, as_is=True))
     unread[COMMENTS] += ooxml.comments(slide.part, parse_xml)
     return Told(number, " ".join(title.split()), tuple(parts), tables=tables)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 MOST_CHARACTERS = 100_000  # of one page
+ENOUGH = MOST_CHARACTERS + 1  # that a reader hands on of one: with one more it shows that there are more
 MOST_PAGES = 5_000
 MOST_UNPACKED = 300 * 1024**2  # bytes that a packed file may become
 GARBLED = 0.15  # share of characters that stand for nothing readable
@@ -77,8 +78,12 @@ class Told:
         return "\n".join(part.text for part in self.parts)
 
     def line(self) -> dict[str, Any]:
-        """As JSON."""
-        parts = [asdict(part) for part in self.parts]
+        """As JSON, with no more of the text than a page may have; `cut` tells whether there was more."""
+        parts, left = list[dict[str, Any]](), MOST_CHARACTERS
+        for part in self.parts:
+            if left > 0:
+                parts.append(asdict(replace(part, text=part.text[:left])))
+            left -= len(part.text)
         return {
             "page": self.number,
             "label": self.label,
@@ -89,6 +94,7 @@ class Told:
             "boxes": self.boxes,
             "tables": self.tables,
             "missed": self.missed,
+            "cut": left < 0,
         }
 
 
