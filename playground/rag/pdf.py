@@ -191,7 +191,8 @@ def _attempt(
                 yield total, _page(heard)
             elif "end" in heard:
                 about.attachments = [_line(one, 200) for one in heard.get("attachments", [])]
-                about.encrypted, about.cut = bool(heard.get("encrypted")), [_line(one, 200) for one in heard.get("cut", [])]
+                about.encrypted = bool(heard.get("encrypted"))
+                about.cut = [name if one == told.THIS else _line(one, 200) for one in heard.get("cut", [])]
                 about.unread = {what: int(n) for what in told.UNREAD if (n := heard.get("unread", {}).get(what, 0)) > 0}
                 about.languages = heard.get("languages", [])
                 return

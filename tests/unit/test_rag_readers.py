@@ -22,7 +22,7 @@ from pypdf.generic import DecodedStreamObject, DictionaryObject, FloatObject, Na
 from playground.errors import FileUnreadable, Sentence
 from playground.rag import pdf
 from playground.rag.chunks import chunk
-from playground.rag.health import ATTACHED, ENGLISH_ONLY, LONG_PAGES, NOT_INSTALLED, Health, sentences
+from playground.rag.health import ATTACHED, CUT_SHORT, ENGLISH_ONLY, LONG_PAGES, NOT_INSTALLED, Health, sentences
 from playground.rag.orders import gives_orders
 from playground.rag.pdf import About, Page
 from playground.rag.readers import limits, ocr, prose, tables, told
@@ -180,6 +180,23 @@ def test_excel(tmp_path: Path) -> None:
     unit, pages = read_back(xlsx_file(tmp_path / "b.xlsx", 100))
     assert unit == "part"
     assert [label for label, _ in pages] == ["Teas, 1–40", "Teas, 41–80", "Teas, 81–100", "Cakes"]
+    assert [page.tables for page in pages_of(tmp_path / "b.xlsx")] == [1, 0, 0, 1]
+
+
+def test_a_very_long_file_of_rows_is_one_table_cut_under_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from playground.rag.readers import sheets
+
+    monkeypatch.setattr(sheets, "MOST_ROWS", 100)
+    path = tmp_path / f"{'0f' * 32}.csv"  # as it is stored
+    path.write_text("name,price\n" + "".join(f"item {n},{n}\n" for n in range(120)))
+    *parts, end = list(sheets.separated(told.Request(path, ".csv")))[1:]
+    assert [part["tables"] for part in parts] == [1, 0, 0] and end["cut"] == [told.THIS]
+    path.write_text("name,price\n" + "".join(f"item {n},{n}\n" for n in range(100_000)))
+    health = Health()
+    for _, page in pdf.read(path, "prices.csv", about=health.about):
+        health.add(page)
+    assert health.card()["tables"] == 1
+    assert sentences(health.card()) == [Sentence(CUT_SHORT, names="prices.csv")]
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])

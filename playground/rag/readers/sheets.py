@@ -25,6 +25,7 @@ from playground.rag.readers.told import (
     MOST_CHARACTERS,
     OLD_OFFICE,
     PICTURES,
+    THIS,
     Part,
     Request,
     Told,
@@ -59,9 +60,11 @@ def workbook(request: Request) -> Iterator[dict[str, Any]]:
     found = [(name, list(_pieces(rows))) for name, (rows, _) in sheets]
     whole = all(len(parts) <= 1 for _, parts in found)
     pages = (
-        (name if whole or len(parts) == 1 else f"{name}, {first}–{last}", part) for name, parts in found for first, last, part in parts
+        (name if whole or len(parts) == 1 else f"{name}, {first}–{last}", part, place == 0)
+        for name, parts in found
+        for place, (first, last, part) in enumerate(parts)
     )
-    numbered = (Told(number, label, (part,), tables=1) for number, (label, part) in enumerate(pages, 1))
+    numbered = (Told(number, label, (part,), tables=int(begins)) for number, (label, part, begins) in enumerate(pages, 1))
     yield from told("sheet" if whole else "part", numbered, cut=left_out, unread=_beside(request.path))
 
 
@@ -103,8 +106,8 @@ def separated(request: Request) -> Iterator[dict[str, Any]]:
     except csv.Error as error:
         raise Unreadable(DAMAGED) from error
     parts = enumerate(_pieces(tidy(rows[:MOST_ROWS])), 1)
-    pages = (Told(number, f"{first}–{last}", (part,), tables=1) for number, (first, last, part) in parts)
-    yield from told("part", pages, cut=[request.path.name] if len(rows) > MOST_ROWS else [])
+    pages = (Told(number, f"{first}–{last}", (part,), tables=int(number == 1)) for number, (first, last, part) in parts)
+    yield from told("part", pages, cut=[THIS] if len(rows) > MOST_ROWS else [])
 
 
 def _pieces(rows: Sequence[Sequence[str]]) -> Iterator[tuple[int, int, Part]]:

@@ -19,6 +19,7 @@ VOWELS = 0.2  # of Latin letters, at least; the languages of Europe have .32 to 
 JUDGED = 80  # letters from which on that share says something
 PASSWORD, DAMAGED, NO_PAGES, MANY_PAGES, NOT_PDF = "password", "damaged", "no_pages", "many_pages", "not_pdf"
 WRONG_PASSWORD, UNKNOWN, BOMB, OLD_OFFICE = "wrong_password", "unknown", "bomb", "old_office"
+THIS = ""  # stands among the names of what was cut for the file itself, whose name the reader does not know
 PICTURES, DRAWINGS, COMMENTS, EMBEDDED, XFA = "pictures", "drawings", "comments", "embedded", "xfa"
 UNREAD = (PICTURES, DRAWINGS, COMMENTS, EMBEDDED, XFA)  # what may lie beside text, and is not read
 _ODD = re.compile("[\ufffd\ue000-\uf8ff\x00-\x08\x0e-\x1f]")  # nothing readable, in any language
