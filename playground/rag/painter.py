@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.rag.readers.forms import open_forms, said
+from playground.rag.readers.heads import PDF_WITHIN, is_pdf
 from playground.rag.readers.limits import limit_memory
 from playground.rag.readers.pictures import KINDS, LARGEST
 from playground.rag.readers.turned import at, upright
@@ -30,7 +31,7 @@ GRID = 1_000_000  # PDFium tells places on a page in whole numbers; so many a si
 def paint(path: Path, number: int, password: str | None = None) -> dict[str, Any]:
     """As `paint_page`, of a PDF or of a picture as it came from a camera or scanner; only a PDF's characters are known here."""
     with path.open("rb") as file:
-        if b"%PDF-" in file.read(1024 * 1024):
+        if is_pdf(file.read(PDF_WITHIN), path.suffix.lower()):
             return paint_page(path, number, password)
     from PIL import Image, ImageOps
 

@@ -283,6 +283,30 @@ def test_text_of_all_kinds(tmp_path: Path, name: str, content: bytes, unit: str,
     assert (got, "\n".join(text for _, text in pages)) == (unit, wanted)
 
 
+@pytest.mark.parametrize("name", ["a.md", "a.txt", "a.csv", "a.html"])
+@pytest.mark.parametrize("text", ["A PDF begins with %PDF-1.7 and ends with EOF", "The first line:\n\n%PDF-1.7\n\nThat was it"])
+def test_a_text_may_speak_of_pdfs(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert "%PDF-1.7" in "\n".join(page.text for page in pages_of(tmp_path / name))
+
+
+def test_a_file_that_holds_a_pdf_is_read_as_what_it_is(tmp_path: Path) -> None:
+    path = docx_file(tmp_path / "a.docx")
+    with zipfile.ZipFile(path) as packed:
+        files = {name: packed.read(name) for name in packed.namelist()}
+    with zipfile.ZipFile(path, "w") as packed:  # not compressed, and first
+        for name, content in {"word/embeddings/a.pdf": empty_pages(tmp_path / "b.pdf", 3).read_bytes(), **files}.items():
+            packed.writestr(name, content)
+    assert [page.label for page in pages_of(path)] == ["Opening hours", "Prices"]
+
+
+@pytest.mark.parametrize(("name", "before"), [("a.pdf", b"x" * 900), ("a.pdf", b""), ("a.txt", b""), ("a.bin", b"from a mailbox\n")])
+def test_a_pdf_is_known_under_other_names_and_after_other_bytes(tmp_path: Path, name: str, before: bytes) -> None:
+    path = empty_pages(tmp_path / "empty.pdf", 3)
+    (tmp_path / name).write_bytes(before + path.read_bytes())
+    assert len(pages_of(tmp_path / name)) == 3
+
+
 @quick
 @given(st.text(max_size=300))
 def test_any_html_ends_in_blocks_without_marks(source: str) -> None:
