@@ -34,11 +34,12 @@ class Preview:
     cuts: list[Cut]
 
 
-def preview(path: Path, name: str, tokenizer: Any, size: Size) -> Preview:
+def preview(path: Path, name: str, tokenizer: Any, size: Size, reads: int | None = None) -> Preview:
     """The passages of a file's first pages.
 
     Args:
         tokenizer: a `tokenizers.Tokenizer`, which counts.
+        reads: as of `chunk`.
 
     Raises:
         FileUnreadable: as `pdf.read`.
@@ -56,7 +57,7 @@ def preview(path: Path, name: str, tokenizer: Any, size: Size) -> Preview:
             reading.close()  # type: ignore[attr-defined]
 
     # one page more than is shown, for the last sentence may be finished there
-    chunks = [one for one in chunk(first(), tokenizer, size.tokens, size.overlap) if one.page <= PAGES]
+    chunks = [one for one in chunk(first(), tokenizer, size.tokens, size.overlap, reads) if one.page <= PAGES]
     counts = [len(one.ids) for one in tokenizer.encode_batch([one.text for one in chunks], add_special_tokens=False)] if chunks else []
     before: list[Chunk | None] = [None, *chunks]
     cuts = [Cut(one.page, one.text, tokens, shared(last, one)) for one, tokens, last in zip(chunks, counts, before, strict=False)]

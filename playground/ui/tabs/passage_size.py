@@ -46,16 +46,17 @@ def build(page: Page, embedder: gr.Dropdown) -> PassageSize:
         told = gr.HTML(elem_id="passage-preview")
 
     def look(visitor: Visitor, path: str | None, size: float, shared: float, embedder_id: str) -> str:
-        """The passages of the file's first pages at this size."""
+        """The passages of the file's first pages at this size, and whether the embedder reads so much."""
+        embedders, say = services.collections.embedders, page.say_in(visitor.language)
+        id = embedder_id or STARTER
         if not path:
-            return ""
+            return shown.limit(size, embedders.reads(id), say)
         wanted = Path(path)
         if wanted.stat().st_size > services.settings.limits.upload_bytes:
             raise InputError("This file is too large to be tried here. Choose a smaller one.")
-        tokenizer = services.collections.embedders.load(embedder_id or STARTER).tokenizer
-        return shown.drawn(
-            preview(wanted, wanted.name, tokenizer, Size.read(size, min(shared, size * MOST_OVERLAP // 1))), page.say_in(visitor.language)
-        )
+        embedder, wished = embedders.load(id), Size.read(size, min(shared, size * MOST_OVERLAP // 1))
+        found = preview(wanted, wanted.name, embedder.tokenizer, wished, embedder.reads)
+        return shown.limit(size, embedder.reads, say) + shown.drawn(found, say)
 
     trying: dict[str, Any] = {
         "fn": on(look), "inputs": [page.owner, file, tokens, overlap, embedder], "outputs": told,
