@@ -8,10 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from playground.errors import FileUnreadable
 from playground.rag import pdf
 from playground.rag.chunks import Chunk, Size, chunk
+from playground.rag.readers import told
 
 PAGES = 3
+LOCKED = "{name} is protected by a password. Add it to a collection, and give its password there; then it can be tried here, too."
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,13 @@ class Preview:
     cuts: list[Cut]
 
 
-def preview(path: Path, name: str, tokenizer: Any, size: Size, reads: int | None = None) -> Preview:
+def preview(path: Path, name: str, tokenizer: Any, size: Size, reads: int | None = None, password: str | None = None) -> Preview:
     """The passages of a file's first pages.
 
     Args:
         tokenizer: a `tokenizers.Tokenizer`, which counts.
         reads: as of `chunk`.
+        password: of the file, where one is known.
 
     Raises:
         FileUnreadable: as `pdf.read`.
@@ -48,11 +52,15 @@ def preview(path: Path, name: str, tokenizer: Any, size: Size, reads: int | None
 
     def first() -> Iterator[pdf.Page]:
         nonlocal total
-        reading = pdf.read(path, name)
+        reading = pdf.read(path, name, password=password)
         try:
             for count, page in islice(reading, PAGES + 1):
                 total = count
                 yield page
+        except FileUnreadable as error:  # a password is given for documents that were added, and nowhere else
+            if error.sentence.template == pdf.PROBLEMS[told.PASSWORD]:
+                raise FileUnreadable(LOCKED, name=name) from error
+            raise
         finally:
             reading.close()  # type: ignore[attr-defined]
 

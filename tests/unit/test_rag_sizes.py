@@ -58,7 +58,7 @@ def test_passages_keep_to_their_size_and_repeat_no_more_than_asked(tokenizer: To
 
 
 def test_small_passages_are_many_and_overlap_shows(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    monkeypatch.setattr(previews.pdf, "read", lambda *_: ((9, Page(n, "", TEXT)) for n in range(1, 10)))
+    monkeypatch.setattr(previews.pdf, "read", lambda *_, **__: ((9, Page(n, "", TEXT)) for n in range(1, 10)))
     small, large = (preview(tmp_path, "a.pdf", tokenizer, Size(size, overlap)) for size, overlap in ((64, 16), (400, 0)))
     assert (small.pages, small.total) == (3, 9) and {one.page for one in small.cuts} == {1, 2, 3}
     assert len(small.cuts) > 3 * len(large.cuts)
