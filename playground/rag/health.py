@@ -23,7 +23,7 @@ NOT_INSTALLED = (
 )
 TOOK_LONG = "Pages whose pictures took longer than {seconds} seconds to read, and were left out: {n:,}."
 NO_WORDS = "Pages that are pictures on which no words could be made out: {n:,}."
-BROKE_DOWN = "The PDF reader broke down at these pages, so they were left out: {pages}. Print the file to a new PDF, then add that."
+BROKE_DOWN = "Reading broke down at these pages, so they were left out: {pages}. Print the file to a new PDF, then add that."
 TOO_SLOW = "These pages took too long to read, so they were left out: {pages}. Print the file to a new PDF, then add that."
 TOO_LARGE = "These pages need more memory than a page may take, so they were left out: {pages}. Print the file to a new PDF, then add that."
 ATTACHED = "Files that travel inside this one were not read: {names}. Add them by themselves."

@@ -234,7 +234,7 @@ def test_a_page_of_which_the_reader_is_killed_is_told_and_the_others_are_found(r
         [told] = finished(room.add("me", [(HANDBOOK, "a.pdf")], "Papers")[0]).result["documents"]
     assert (told["state"], told["pages"], told["pages_text"], told["pages_empty"]) == ("done", 12, 11, 1)
     [sentence] = told["left_out"]
-    assert str(sentence).startswith("The PDF reader broke down at these pages, so they were left out: 2.")
+    assert str(sentence).startswith("Reading broke down at these pages, so they were left out: 2.")
     [hit, *_] = room.search("me", QUESTION, "Papers")
     assert "Hanna Pell" in hit["text"] and hit["page"] == 8
     assert not {hit["page"] for hit in room.search("me", QUESTION, "Papers", k=50)} & {2}

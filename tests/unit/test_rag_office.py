@@ -21,6 +21,7 @@ from PIL import Image
 from playground.rag import pdf
 from playground.rag.health import NOT_READ, Health, sentences
 from playground.rag.readers import told
+from tests.unit.test_rag_pdf import stand_in
 
 DIAGRAM = """<dgm:dataModel xmlns:dgm="http://schemas.openxmlformats.org/drawingml/2006/diagram"
  xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"><dgm:ptLst>
@@ -223,6 +224,37 @@ def test_slides_with_groups_smartart_pictures_charts_and_comments(tmp_path: Path
         "The year", "Within a group", "A field in spring", "Sow in March", "Reap in August", "For newer programs",
     ]  # fmt: skip
     assert left_out == left(pictures=1, drawings=1, comments=2)
+
+
+def test_a_broken_slide_or_sheet_costs_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    show = pptx.Presentation()
+    for number in range(3):
+        show.slides.add_slide(show.slide_layouts[5]).shapes.title.text = f"Slide {number + 1}"
+    show.save(str(tmp_path / "a.pptx"))
+    with xlsxwriter.Workbook(str(tmp_path / "a.xlsx")) as book:
+        for name in ("One", "Two", "Three"):
+            sheet = book.add_worksheet(name)
+            sheet.write_column(0, 0, ["Name", name])
+            sheet.write_column(0, 1, ["Price", 4])
+    for kind, inner, wanted in (
+        ("pptx", "ppt/slides/slide{}.xml", "Slide 3"),
+        ("xlsx", "xl/worksheets/sheet{}.xml", "Name: Three; Price: 4"),
+    ):
+        with zipfile.ZipFile(tmp_path / f"a.{kind}") as packed:
+            files = {name: packed.read(name) for name in packed.namelist()}
+        if kind == "pptx":  # well formed, for all of the package is parsed at once, but no slide
+            files[inner.format(2)] = b'<p:sld xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"/>'
+        else:
+            files[inner.format(2)] = files[inner.format(2)][:300]
+        with zipfile.ZipFile(tmp_path / f"a.{kind}", "w") as packed:
+            for name, content in files.items():
+                packed.writestr(name, content)
+        pages = [page for _, page in pdf.read(tmp_path / f"a.{kind}", "a")]
+        assert [page.missed for page in pages] == ["", "broke", ""] and pages[2].text == wanted
+    stuck = "import time; from playground.rag import reader; from playground.rag.readers import slides; real = slides._slide; "
+    stand_in(monkeypatch, stuck + "slides._slide = lambda n, *more: time.sleep(60) if n == 1 else real(n, *more); reader.main()")
+    pages = [page for _, page in pdf.read(tmp_path / "a.pptx", "a.pptx", seconds=6)]
+    assert [page.missed for page in pages] == ["late", "broke", ""]
 
 
 def test_hidden_sheets_are_read_and_what_is_in_no_cell_is_told(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from playground.rag.readers.limits import BROKE
 from playground.rag.readers.prose import decoded
 from playground.rag.readers.sections import ROWS, bounded, told
 from playground.rag.readers.tables import HEADER, header_of, lines, tidy
@@ -44,6 +45,7 @@ BESIDE = (  # what it is, in which files of the package, and what to count in th
     (EMBEDDED, re.compile(r"xl/embeddings/."), None),
 )
 NAMES = HEADER + 5  # characters that each cell of a row has more in its line, at most
+BROKEN = Part("")  # stands for a sheet that cannot be read
 SNIFFED = 20_000  # characters from which the separator is guessed
 
 
@@ -56,15 +58,20 @@ def workbook(request: Request) -> Iterator[dict[str, Any]]:
     except fastexcel.FastExcelError as error:
         raise Unreadable(OLD_OFFICE if "password" in str(error).lower() else DAMAGED) from error
     sheets = [(name, _sheet(book, name)) for name in book.sheet_names[:MOST_SHEETS]]
+    if sheets and all(rows is None for _, (rows, _) in sheets):
+        raise Unreadable(DAMAGED)
     left_out = [name for name, (_, more) in sheets if more] + book.sheet_names[MOST_SHEETS:]
-    found = [(name, list(_pieces(rows))) for name, (rows, _) in sheets]
+    found = [(name, [(0, 0, BROKEN)] if rows is None else list(_pieces(rows))) for name, (rows, _) in sheets]
     whole = all(len(parts) <= 1 for _, parts in found)
     pages = (
         (name if whole or len(parts) == 1 else f"{name}, {first}–{last}", part, place == 0)
         for name, parts in found
         for place, (first, last, part) in enumerate(parts)
     )
-    numbered = (Told(number, label, (part,), tables=int(begins)) for number, (label, part, begins) in enumerate(pages, 1))
+    numbered = (
+        Told(number, label, (part,), missed=BROKE) if part is BROKEN else Told(number, label, (part,), tables=int(begins))
+        for number, (label, part, begins) in enumerate(pages, 1)
+    )
     yield from told("sheet" if whole else "part", numbered, cut=left_out, unread=_beside(request.path))
 
 
@@ -81,9 +88,14 @@ def _beside(path: Path) -> dict[str, int]:
     return found
 
 
-def _sheet(book: Any, name: str) -> tuple[list[list[str]], bool]:
-    """Rows of a sheet as text, and whether there are more of them than are read."""
-    sheet = book.load_sheet(name, header_row=None, dtypes="string", n_rows=MOST_ROWS)
+def _sheet(book: Any, name: str) -> tuple[list[list[str]] | None, bool]:
+    """Rows of a sheet as text, None where it is broken, and whether there are more of them than are read."""
+    import fastexcel
+
+    try:
+        sheet = book.load_sheet(name, header_row=None, dtypes="string", n_rows=MOST_ROWS)
+    except fastexcel.FastExcelError:
+        return None, False
     if full := sheet.width * sheet.height > MOST_CELLS:
         sheet = book.load_sheet(name, header_row=None, dtypes="string", n_rows=MOST_CELLS // sheet.width)
     columns = [column.to_pylist() for column in sheet.to_arrow().columns]

@@ -2,25 +2,58 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from playground.rag.readers import ooxml
-from playground.rag.readers.sections import Block, table, told
-from playground.rag.readers.told import COMMENTS, DRAWINGS, EMBEDDED, PICTURES, Part, Request, Told
+from playground.rag.readers.limits import BROKE
+from playground.rag.readers.sections import Block, table
+from playground.rag.readers.told import (
+    COMMENTS,
+    DAMAGED,
+    DRAWINGS,
+    EMBEDDED,
+    MANY_PAGES,
+    MOST_PAGES,
+    NO_PAGES,
+    PICTURES,
+    Part,
+    Request,
+    Told,
+    Unreadable,
+)
 
 NESTED = 5  # groups of shapes within groups
 FILMS = ("videoFile", "audioFile", "wavAudioFile", "quickTimeFile")
 
 
 def slides(request: Request) -> Iterator[dict[str, Any]]:
-    """A .pptx file: each slide with its tables and its notes."""
+    """A .pptx file: each slide with its tables and its notes. A broken one does not cost the others.
+
+    Raises:
+        Unreadable: no slides, too many, or none that can be read.
+    """
     import pptx
 
-    unread: Counter[str] = Counter()
     shown = pptx.Presentation(str(request.path)).slides
-    yield from told("slide", (_slide(number, one, unread) for number, one in enumerate(shown, 1)), unread=unread)
+    count, unread = len(shown), Counter[str]()
+    if not 0 < count <= MOST_PAGES:
+        raise Unreadable(MANY_PAGES if count else NO_PAGES)
+    yield {"pages": count, "unit": "slide"}
+    broken = 0
+    for number in range(request.start, count + 1):
+        slide = Told.left_out(number, request.lost.get(number, BROKE))
+        if number not in request.lost:
+            yield {"at": number}
+            with contextlib.suppress(Exception):  # python-pptx raises all kinds
+                slide = _slide(number, shown[number - 1], unread)
+        broken += bool(slide.missed)
+        if broken == count:
+            raise Unreadable(DAMAGED)
+        yield slide.line()
+    yield {"end": True, "unread": unread}
 
 
 def _slide(number: int, slide: Any, unread: Counter[str]) -> Told:
