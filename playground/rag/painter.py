@@ -19,13 +19,12 @@ from playground.rag.readers.forms import open_forms, said
 from playground.rag.readers.heads import PDF_WITHIN, is_pdf
 from playground.rag.readers.limits import limit_memory
 from playground.rag.readers.pictures import KINDS, LARGEST
-from playground.rag.readers.turned import at, upright
+from playground.rag.readers.turned import GRID, at, upright
 
 LONGEST = 1_800  # pixels of the longer side
 MOST_SCALE = 4.0  # pixels a point: a stamp is not blown up to a poster
 MOST_BYTES = 1_500_000  # of the picture
 MOST_CHARACTERS = 50_000  # whose places are told
-GRID = 1_000_000  # PDFium tells places on a page in whole numbers; so many a side are fine enough
 
 
 def paint(path: Path, number: int, password: str | None = None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pypdf import PdfReader, PdfWriter
-from pypdf.generic import DecodedStreamObject, DictionaryObject, FloatObject, NameObject
+from pypdf.generic import DecodedStreamObject, DictionaryObject, FloatObject, NameObject, RectangleObject
 
 from playground.errors import FileUnreadable, Sentence
 from playground.rag import pdf
@@ -64,6 +64,28 @@ def test_a_table_in_a_pdf_becomes_rows_with_the_names_of_their_columns(tokenizer
     for one in chunk(pages, tokenizer):
         page = pages[one.page - 1]
         assert page.text[one.start :].startswith(one.text[:40])
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason=f"no folder of real test files at {SHARED}")
+@pytest.mark.parametrize(
+    ("shown", "drawn"),  # the rotation of the page, and of what is on it, clockwise
+    [(90, 0), (0, 90), (270, 90), (180, 180), (90, 180), (0, 270)],
+)
+def test_a_table_on_a_turned_page_is_read_as_one_that_stands_upright(tmp_path: Path, shown: int, drawn: int) -> None:
+    schedule = SHARED / "reports" / "course_schedule_pt.pdf"
+    writer = PdfWriter(clone_from=schedule)
+    page = writer.pages[0]
+    wide, high = page.mediabox.width, page.mediabox.height
+    matrices = {0: (1, 0, 0, 1, 0, 0), 90: (0, -1, 1, 0, 0, wide), 180: (-1, 0, 0, -1, wide, high), 270: (0, 1, -1, 0, high, 0)}
+    page.add_transformation(matrices[drawn])
+    box = RectangleObject((0, 0, *((high, wide) if drawn % 180 else (wide, high))))
+    page.mediabox = page.cropbox = page.trimbox = page.bleedbox = page.artbox = box
+    page.rotation = shown
+    for _ in writer.pages[1:]:
+        writer.remove_page(1)
+    writer.write(tmp_path / "a.pdf")
+    [upright, *_], [turned] = pages_of(schedule), pages_of(tmp_path / "a.pdf")
+    assert (turned.tables, turned.text) == (1, upright.text)
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason=f"no folder of real test files at {SHARED}")

@@ -213,32 +213,36 @@ class _Work:
     def _text(self, page: Any, number: int) -> tuple[tuple[Part, ...], int]:
         found = page.get_textpage()
         try:
-            text = found.get_text_range()[:ENOUGH]
             turn = turned.upright(page, found)
-            if lies := turn != page.get_rotation():
-                with turned.at(page, turn) as upright:
-                    text = upright.get_text_range()[:ENOUGH]
-            share = garbled(text)
-            if share > GARBLED:
-                with contextlib.suppress(Exception), within(SECOND_SECONDS):
-                    other = self.second.text(number)
-                    if len(other.strip()) >= 0.5 * len(text.strip()) and garbled(other) < share:
-                        return (Part(other),), 0
-            elif text.strip() and not lies and rules.ruled(page):  # of letters that lie on their side pdfplumber makes no words
-                with contextlib.suppress(Exception), within(TABLE_SECONDS):
-                    return self._with_tables(page, number, found, text)
-            return (Part(text),), 0
+            with turned.at(page, turn) if turn != page.get_rotation() else contextlib.nullcontext(found) as upright:
+                return self._upright(page, number, upright, turn)
         finally:
             found.close()
 
-    def _with_tables(self, page: Any, number: int, found: Any, text: str) -> tuple[tuple[Part, ...], int]:
-        tables = self.tables.on(number)
-        width, height = page.get_size()
+    def _upright(self, page: Any, number: int, found: Any, turn: int) -> tuple[tuple[Part, ...], int]:
+        """As `_text`, of the text page of the page at the rotation `turn`."""
+        text = found.get_text_range()[:ENOUGH]
+        share = garbled(text)
+        if share > GARBLED:
+            with contextlib.suppress(Exception), within(SECOND_SECONDS):
+                other = self.second.text(number)
+                if len(other.strip()) >= 0.5 * len(text.strip()) and garbled(other) < share:
+                    return (Part(other),), 0
+        elif text.strip() and rules.ruled(page):
+            with contextlib.suppress(Exception), within(TABLE_SECONDS):
+                return self._with_tables(page, number, found, text, turn)
+        return (Part(text),), 0
+
+    def _with_tables(self, page: Any, number: int, found: Any, text: str, turn: int) -> tuple[tuple[Part, ...], int]:
+        tables = self.tables.on(number, turn)
+        width, height = turned.size(page, turn)
 
         def within_frame(left: float, top: float, right: float, bottom: float) -> str:
             if right - left < 1 or bottom - top < 1:
                 return ""
-            return str(found.get_text_bounded(left, height - bottom, right, height - top))
+            one, other = turned.place(page, turn, left, top), turned.place(page, turn, right, bottom)
+            (west, east), (south, north) = sorted((one[0], other[0])), sorted((one[1], other[1]))
+            return str(found.get_text_bounded(west, south, east, north))
 
         parts = self.tables.parts(number, tables, within_frame, (width, height)) if tables else ()
         if not parts:
