@@ -35,6 +35,7 @@ def build(page: Page, embedder: gr.Dropdown, password: gr.Textbox) -> PassageSiz
         tokens = gr.Slider(
             least, most, TOKENS, step=4, label=label("passages.size"), info=label("passages.size_info"), elem_id="passage-tokens"
         )
+        limit = gr.HTML(elem_id="passage-limit")
         overlap = gr.Slider(
             0,
             int(most * MOST_OVERLAP),
@@ -52,21 +53,21 @@ def build(page: Page, embedder: gr.Dropdown, password: gr.Textbox) -> PassageSiz
         mine = [folder.name for folder in services.workspace.list("collections", owner)]
         return services.collections.passwords.of(file_hash(file), mine)
 
-    def look(visitor: Visitor, path: str | None, size: float, shared: float, embedder_id: str, word: str) -> str:
-        """The passages of the file's first pages at this size, and whether the embedder reads so much."""
+    def look(visitor: Visitor, path: str | None, size: float, shared: float, embedder_id: str, word: str) -> tuple[str, str]:
+        """Whether the embedder reads so much, and the passages of the file's first pages at this size."""
         embedders, say = services.collections.embedders, page.say_in(visitor.language)
         id = embedder_id or STARTER
         if not path:
-            return shown.limit(size, embedders.reads(id), say)
+            return shown.limit(size, embedders.reads(id), say), ""
         wanted = Path(path)
         if wanted.stat().st_size > services.settings.limits.upload_bytes:
             raise InputError("This file is too large to be tried here. Choose a smaller one.")
         embedder, wished = embedders.load(id), Size.read(size, min(shared, size * MOST_OVERLAP // 1))
         found = preview(wanted, wanted.name, embedder.tokenizer, wished, embedder.reads, word or known(visitor.owner, wanted))
-        return shown.limit(size, embedder.reads, say) + shown.drawn(found, say)
+        return shown.limit(size, embedder.reads, say), shown.drawn(found, say)
 
     trying: dict[str, Any] = {
-        "fn": on(look), "inputs": [page.owner, file, tokens, overlap, embedder, password], "outputs": told,
+        "fn": on(look), "inputs": [page.owner, file, tokens, overlap, embedder, password], "outputs": [limit, told],
         "api_visibility": "private", "show_progress": "minimal", "concurrency_limit": 4, "trigger_mode": "always_last",
     }  # fmt: skip
     # not `release`, which comes of a pointer alone and never of the arrow keys
