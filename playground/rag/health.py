@@ -33,6 +33,7 @@ NOT_READ = {
     told.PICTURES: "Pictures within the text were not read: {n:,}. Where they hold words, add those pictures by themselves.",
     told.DRAWINGS: "Charts and drawings were not read: {n:,}. Where they hold what matters, print the file to a PDF, then add that.",
     told.COMMENTS: "Comments in the margin were not read: {n:,}.",
+    told.FORMS: "What was filled into its forms was not read, since reading broke down at a page. Print it to a new PDF, then add that.",
     told.XFA: "This form (XFA) opens in Adobe's programs alone, so it was not read. Print it to a new PDF there, then add that.",
     told.EMBEDDED: "Films, sounds and what other programs put into this file were not read: {n:,}. Add their own files by themselves.",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from playground.rag import pdf
 from playground.rag.health import NOT_READ, Health, sentences
 from playground.rag.marking import marks
 from playground.rag.pictures import paint
-from playground.rag.readers import told
+from playground.rag.readers import limits, told
 from playground.settings import PROJECT
 from tests.conftest import SHARED
+from tests.unit.test_rag_readers import by_hand
 
 SAMPLES = SHARED / "documents" / "pysamples"
 HANDBOOK = PROJECT / "assets/samples/harbour_cafe_handbook.pdf"
@@ -98,6 +100,24 @@ def test_filled_fields_are_drawn_and_can_be_marked(tmp_path: Path) -> None:
     [found] = marks(picture.readings, "Name: Alice")
     height = 842 if picture.height / picture.width * 595 > 800 else 792
     assert found.left == pytest.approx(100 / 595, abs=0.03) and found.top == pytest.approx(1 - 720 / height, abs=0.03)
+
+
+def test_a_form_of_countless_fields_costs_one_page_and_no_more(tmp_path: Path) -> None:
+    count = 40_000  # PDFium's time for them grows with their square
+    fields = b" ".join(b"%d 0 R" % number for number in range(6, 6 + count))
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Annots[%s]>>"
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[%s]>>>>" % fields,
+        b"<</Type/Pages/Count 3/Kids[3 0 R 4 0 R 5 0 R]>>",
+        *(page % one for one in (b"6 0 R", b"7 0 R", b"8 0 R 9 0 R")),
+        *(b"<</Type/Annot/Subtype/Widget/FT/Tx/T(f%d)/V(v%d)/Contents(c%d)/Rect[0 0 9 9]>>" % (n, n, n) for n in range(count)),
+    ]
+    began = time.monotonic()
+    about = pdf.About()
+    pages = [one for _, one in pdf.read(by_hand(tmp_path / "a.pdf", objects), "a.pdf", seconds=3, about=about)]
+    assert [one.missed == limits.LATE for one in pages] == [True, False, False]
+    assert about.unread == {told.FORMS: 1}
+    assert time.monotonic() - began < 15
 
 
 def test_notes_are_read_but_not_the_copies_of_what_they_mark(tmp_path: Path) -> None:

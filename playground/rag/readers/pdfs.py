@@ -23,6 +23,7 @@ from playground.rag.readers.tables import Tables
 from playground.rag.readers.told import (
     DAMAGED,
     ENOUGH,
+    FORMS,
     GARBLED,
     MANY_PAGES,
     MOST_PAGES,
@@ -55,7 +56,8 @@ def pages(request: Request) -> Iterator[dict[str, Any]]:
     Raises:
         Unreadable
     """
-    pdf = _Pdfium(request.path, request.password)
+    # where a page ended an earlier reader, a form of countless fields may have done it, of which PDFium makes a list at the first one
+    pdf = _Pdfium(request.path, request.password, with_forms=not request.lost)
     second = _Pypdf(request.path, request.password)
     count = pdf.count if pdf.document else second.count
     if count == 0:
@@ -73,7 +75,7 @@ def pages(request: Request) -> Iterator[dict[str, Any]]:
 class _Pdfium:
     """The file with PDFium; `document` is None where PDFium cannot open it."""
 
-    def __init__(self, path: Path, password: str | None) -> None:
+    def __init__(self, path: Path, password: str | None, with_forms: bool) -> None:
         import pypdfium2 as pdfium
         import pypdfium2.raw as raw
 
@@ -84,7 +86,7 @@ class _Pdfium:
         except pdfium.PdfiumError as error:
             if getattr(error, "err_code", None) == raw.FPDF_ERR_PASSWORD:
                 raise Unreadable(WRONG_PASSWORD if password else PASSWORD) from error
-        else:
+        if self.document and with_forms:
             forms.open_forms(self.document)
 
     @property
@@ -93,7 +95,9 @@ class _Pdfium:
 
     @property
     def unread(self) -> dict[str, int]:
-        return {XFA: 1} if self.document and forms.only_for_acrobat(self.document) else {}
+        if not self.document or not self.document.get_formtype():
+            return {}
+        return {XFA: int(forms.only_for_acrobat(self.document)), FORMS: int(not self.document.formenv)}
 
     @property
     def encrypted(self) -> bool:
@@ -285,7 +289,9 @@ def _settled(told: Told, future: Future[ocr.Recognised] | None, beside: Part | N
     """A page once its picture is read: of the two texts the better one, and what was filled in and noted."""
     if future is not None:
         told = _better(told, future.result())
-    return replace(told, parts=(*told.parts, beside)) if beside else told
+    if not beside:
+        return told
+    return replace(told, parts=(*told.parts, beside), missed="" if told.missed == ocr.NOTHING else told.missed)
 
 
 def _better(told: Told, found: ocr.Recognised) -> Told:

@@ -20,8 +20,8 @@ JUDGED = 80  # letters from which on that share says something
 PASSWORD, DAMAGED, NO_PAGES, MANY_PAGES, NOT_PDF = "password", "damaged", "no_pages", "many_pages", "not_pdf"
 WRONG_PASSWORD, UNKNOWN, BOMB, OLD_OFFICE = "wrong_password", "unknown", "bomb", "old_office"
 THIS = ""  # stands among the names of what was cut for the file itself, whose name the reader does not know
-PICTURES, DRAWINGS, COMMENTS, EMBEDDED, XFA = "pictures", "drawings", "comments", "embedded", "xfa"
-UNREAD = (PICTURES, DRAWINGS, COMMENTS, EMBEDDED, XFA)  # what may lie beside text, and is not read
+PICTURES, DRAWINGS, COMMENTS, EMBEDDED, FORMS, XFA = "pictures", "drawings", "comments", "embedded", "forms", "xfa"
+UNREAD = (PICTURES, DRAWINGS, COMMENTS, EMBEDDED, FORMS, XFA)  # what may lie beside text, and is not read
 _ODD = re.compile("[\ufffd\ue000-\uf8ff\x00-\x08\x0e-\x1f]")  # nothing readable, in any language
 
 
