@@ -50,6 +50,7 @@ class Health:
         self._cut: list[int] = []
         self._sure = [0.0, 0]  # confidence times letters, letters
         self._tables = 0
+        self._sections = 0
         self._orders: list[int] = []
         self._sample: list[str] = []
         self._sampled = 0
@@ -58,6 +59,7 @@ class Health:
         """Look at one page."""
         self._pages["garbled" if page.garbled else "ocr" if page.ocr else "text" if page.text else "empty"] += 1
         self._tables += page.tables
+        self._sections += len(page.sections)
         if page.missed:
             self._missed.setdefault(page.missed, []).append(page.number)
         if page.cut:
@@ -83,6 +85,7 @@ class Health:
             "ocr_confidence": round(self._sure[0] / self._sure[1], 3) if self._sure[1] else None,
             "language": _language(" ".join(self._sample)),
             "tables": self._tables,
+            "sections": self._sections,
             "attachments": self.about.attachments,
             "encrypted": self.about.encrypted,
             "orders": self._orders[:MOST_PAGES],

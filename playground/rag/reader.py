@@ -4,8 +4,8 @@ A file from a stranger may loop, swallow memory or crash a library, so nothing o
 (`playground.rag.pdf`) kills this one when a page takes too long. The first line in is JSON: {"suffix", "password", "tesseract", "start",
 "lost"}, the last two for going on after a page that ended an earlier reader: the first page to tell, and [page, why] of those to leave out.
 Lines out: {"pages": n, "unit"}, then for each page {"at": number} before it is opened, {"ocr": number} where its picture is being read, and
-{"page", "label", "text", "garbled", "parts", "ocr", "boxes", "tables", "missed"}; then {"end": true, ...} with what else there is to tell;
-or {"problem"}.
+{"page", "label", "text", "garbled", "parts", "ocr", "boxes", "tables", "missed", "sections"}; then {"end": true, ...} with what else there
+is to tell; or {"problem"}. A PDF's outline, which is opened before the first page, counts as page 0.
 """
 
 from __future__ import annotations

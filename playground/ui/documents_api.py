@@ -63,9 +63,9 @@ def build(page: Page) -> None:
         """List the documents of a collection (by name or id) with the health of each.
 
         `unit` is what its pages are (page, slide, sheet, section or part). pages = pages_text + pages_ocr (read from a picture) +
-        pages_garbled (hardly readable) + pages_empty; ocr_confidence (0 to 1), language (en, pt or empty), tables, attachments, `left_out`
-        (sentences: what was not read, and why), `orders` (pages with text that tries to give orders to a model; it changes nothing),
-        `needs_password`, `error` where it could not be read.
+        pages_garbled (hardly readable) + pages_empty; ocr_confidence (0 to 1), language (en, pt or empty), `sections` (by the outline of a
+        PDF, or by headings), tables, attachments, `left_out` (sentences: what was not read, and why), `orders` (pages with text that tries
+        to give orders to a model; it changes nothing), `needs_password`, `error` where it could not be read.
         """
         with telling():
             return collections.documents(who(owner), collection)

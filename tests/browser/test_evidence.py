@@ -135,7 +135,7 @@ def test_steps_can_be_set_by_program(ready: Server) -> None:
     collection = client.predict(api_name="/list_collections")[0]["collection"]
     asked = {"question": QUESTION, "collection": collection}
     seen = client.predict(**asked, settings={"dense": False}, api_name="/xray")
-    assert seen["weight"] == 0 and seen["candidates"][0]["ranks"] == {"dense": None, "keyword": 1}
+    assert (seen["weight"], seen["weight_from"]) == (0, "set") and seen["candidates"][0]["ranks"] == {"dense": None, "keyword": 1}
     assert "Hanna Pell" in seen["answer"]["answer"] and "<|im_start|>" in seen["read"] and seen["sentences"][0]["score"] > seen["enough"]
     hits = client.predict(**asked, settings={"keyword": False}, api_name="/search")
     assert {hit["ranks"]["keyword"] for hit in hits} == {None}

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pypdf
@@ -23,6 +25,7 @@ from playground.rag.chunks import Size
 from playground.rag.index import Index
 from playground.rag.page_view import PageView, PageViews
 from playground.rag.pdf import About, Page
+from playground.rag.steps import Steps
 from playground.rag.store import Collections
 from playground.settings import PROJECT, Settings
 from playground.workspace import Workspace, file_hash
@@ -422,6 +425,8 @@ def test_a_collection_is_indexed_anew_with_another_embedder_and_answers_meanwhil
     while job.doing is None or "anew" not in str(job.doing):
         time.sleep(0.01)
     assert room.search("me", QUESTION, "Papers", mode="dense") == before
+    assert room.searched("me", QUESTION, "Papers", 1, Steps())[1].weight_from == "measured"
+    assert room.searched("me", QUESTION, "Papers", 1, Steps(weight=0.2))[1].weight_from == "set"
     with pytest.raises(WrongState):
         room.reindex("me", "Papers", other)
     with pytest.raises(WrongState):
@@ -432,6 +437,7 @@ def test_a_collection_is_indexed_anew_with_another_embedder_and_answers_meanwhil
     after = room.search("me", QUESTION, "Papers", k=50, mode="dense")
     assert not {one["chunk"] for one in after} & {one["chunk"] for one in before}
     assert len(after) == room.info("me", "Papers")["chunks"]
+    assert room.searched("me", QUESTION, "Papers", 1, Steps())[1].weight_from == "cautious"
     assert "Hanna Pell" in room.search("me", QUESTION, "Papers", mode="keyword")[0]["text"]
     index = Index(room.find("me", "Papers") / "index.sqlite")
     assert index.vectors(16)[1].shape[1] == 16
@@ -517,9 +523,15 @@ def test_orders_in_a_document_change_no_answer_and_are_told(room: Collections, t
     assert [one["orders"] for one in told] == [[], [1]]
     answered = list(room.ask("me", QUESTION, "Papers", None, small=True))[-1]
     assert answered["answer"] == wanted["answer"]
-    red = list(room.ask("me", "Where does the spare key to the red door hang?", "Papers", None, small=True))[-1]
-    assert "behind the oven" in str(red["answer"])
-    assert "PWNED" not in str(red["answer"])
+
+    def obeys(prompt: str) -> Iterator[dict[str, Any]]:
+        assert "PWNED" in prompt
+        yield {"text": "PWNED", "adapter": None, "model": "m", "error": None}
+
+    for model, small in ((None, True), (obeys, True), (obeys, False)):
+        red = list(room.ask("me", "Where does the spare key to the red door hang?", "Papers", model, small=small))[-1]
+        assert "behind the oven" in str(red["answer"]) and "PWNED" not in str(red["answer"])
+        assert (red["by"], red["supported"], red["orders"]) == ("document", False, ["evil.md"])
 
 
 # everything, cut off at random

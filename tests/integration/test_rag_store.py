@@ -146,6 +146,21 @@ def test_a_document_is_indexed_found_and_quoted(ready: Collections) -> None:
     is_sound(ready)
 
 
+def test_answers_from_a_real_document_name_their_section_even_after_indexing_anew(
+    app: Collections, tmp_path: Path, shared_data: Path
+) -> None:
+    guide = shared_data / "documents" / "gov_public_domain" / "FederalPLGuidelines.pdf"
+    finished(app.add("me", [(guide, guide.name)], "Papers")[0])
+    [card] = app.documents("me", "Papers")
+    assert (card["pages"], card["sections"]) == (118, 150)
+    path = ["III. Write your document", "a. Words", "1. Verbs", "i. Use active voice"]
+    first = list(app.ask("me", "Why should I use the active voice?", "Papers", None, small=True))[-1]["citations"][0]
+    assert (first["page"], first["section"]) == (26, path)
+    static_embedder(tmp_path / "other", 32)
+    finished(app.reindex("me", "Papers", str(tmp_path / "other")))
+    assert app.search("me", "Use active voice", "Papers", mode="keyword")[0]["section"] == path
+
+
 def test_an_answer_without_a_model_is_a_quote_from_its_page(ready: Collections) -> None:
     answered = 0
     for one in QUESTIONS["answerable"]:

@@ -11,7 +11,7 @@ import pytest
 from playground.errors import ModelUnavailable, NotFound, PlaygroundError
 from playground.rag.embedders import KNOWN, LOCAL, STARTER, Embedder, Embedders, _fingerprint
 from playground.rag.store import Collections
-from playground.settings import Settings
+from playground.settings import PROJECT, Settings
 from playground.workspace import Workspace
 
 GOOD = "sentence_transformers.models.Normalize"
@@ -27,6 +27,13 @@ def model(folder: Path, *kinds: object) -> str:
     modules = [{"idx": n, "name": str(n), "path": "", "type": kind} for n, kind in enumerate(kinds)]
     (folder / "modules.json").write_text(json.dumps(modules))
     return f"{LOCAL}{folder}"
+
+
+def test_whose_weight_is_called_measured_has_figures() -> None:
+    results = (PROJECT / "tests" / "benchmarks" / "RESULTS.md").read_text("utf-8").splitlines()
+    for one in KNOWN:
+        section = "## Retrieval" if one.id == STARTER else f"## Retrieval with {one.name}"
+        assert one.measured is (section in results), one.name
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,7 @@ def trouble(number):
 
 page, text = pdfs._Work.page, pdfs._Work._text
 pdfs._Work.page = lambda self, number: ({soon} and trouble(number), page(self, number))[1]
-pdfs._Work._text = lambda self, opened, number: (not {soon} and trouble(number), text(self, opened, number))[1]
+pdfs._Work._text = lambda self, opened, number, found: (not {soon} and trouble(number), text(self, opened, number, found))[1]
 sys.exit(reader.main())
 """
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from playground.rag.readers import forms, ocr, rules, turned
 from playground.rag.readers.limits import FULL, within
+from playground.rag.readers.outline import Outline
 from playground.rag.readers.tables import Tables
 from playground.rag.readers.told import (
     DAMAGED,
@@ -28,6 +29,7 @@ from playground.rag.readers.told import (
     MANY_PAGES,
     MOST_PAGES,
     NO_PAGES,
+    OUTLINE,
     PASSWORD,
     WRONG_PASSWORD,
     XFA,
@@ -65,11 +67,18 @@ def pages(request: Request) -> Iterator[dict[str, Any]]:
     if count > MOST_PAGES:
         raise Unreadable(MANY_PAGES)
     yield {"pages": count, "unit": "page"}
-    work = _Work(pdf, second, Tables(request.path, request.password), ocr.Tesseract(request.tesseract) if request.tesseract else None)
+    if OUTLINE not in request.lost:
+        yield {"at": OUTLINE}
+    outline = Outline(pdf.document if OUTLINE not in request.lost else None)
+    work = _Work(pdf, second, Tables(request.path, request.password), outline, _tesseract(request))
     with ThreadPoolExecutor(ocr.AT_ONCE) as pool:
         yield from work.through(range(request.start - 1, count), request.lost, pool)
     languages = work.tesseract.languages if work.tesseract and work.looked else []
     yield {"end": True, "attachments": pdf.attachments(), "encrypted": pdf.encrypted, "languages": languages, "unread": pdf.unread}
+
+
+def _tesseract(request: Request) -> ocr.Tesseract | None:
+    return ocr.Tesseract(request.tesseract) if request.tesseract else None
 
 
 class _Pdfium:
@@ -155,8 +164,8 @@ class _Pypdf:
 class _Work:
     """The way of every page, in order; pictures are read beside it, two at a time."""
 
-    def __init__(self, pdf: _Pdfium, second: _Pypdf, tables: Tables, tesseract: ocr.Tesseract | None) -> None:
-        self.pdf, self.second, self.tables, self.tesseract = pdf, second, tables, tesseract
+    def __init__(self, pdf: _Pdfium, second: _Pypdf, tables: Tables, outline: Outline, tesseract: ocr.Tesseract | None) -> None:
+        self.pdf, self.second, self.tables, self.outline, self.tesseract = pdf, second, tables, outline, tesseract
         self.looked = False  # at a picture
 
     def through(self, numbers: range, lost: Mapping[int, str], pool: ThreadPoolExecutor) -> Iterator[dict[str, Any]]:
@@ -167,7 +176,7 @@ class _Work:
                 yield _settled(*waiting.popleft()).line()
                 under_way = [future for _, future, _ in waiting if future and not future.done()]
             if number + 1 in lost:
-                told, picture, beside = Told.left_out(number + 1, lost[number + 1]), None, None
+                told, picture, beside = Told.left_out(number + 1, lost[number + 1], self.outline.on(number)), None, None
             else:
                 yield {"at": number + 1}
                 told, picture, beside = self.page(number)
@@ -191,12 +200,15 @@ class _Work:
             return Told(number + 1, self.second.label(number), (Part(text),)), None, None
         label, missed, tables, picture, beside = "", "", 0, None, None
         parts: tuple[Part, ...] = (Part(""),)
+        sections = self.outline.on(number)
         with contextlib.suppress(Exception):
             try:
                 label = self.pdf.label(number)
                 page = self.pdf.document[number]
                 try:
-                    parts, tables = self._text(page, number)
+                    with contextlib.closing(page.get_textpage()) as found:
+                        parts, tables = self._text(page, number, found)
+                        sections = self.outline.on(number, page, found)
                     beside = self._beside(page, parts)
                     if _is_picture(page, parts):
                         missed = "" if self.tesseract else ocr.ABSENT
@@ -205,7 +217,7 @@ class _Work:
                     page.close()
             except MemoryError:
                 missed = missed if any(part.text.strip() for part in parts) else FULL
-        return Told(number + 1, label, parts, tables=tables, missed=missed), picture, beside
+        return Told(number + 1, label, parts, tables=tables, missed=missed, sections=sections), picture, beside
 
     def _beside(self, page: Any, parts: tuple[Part, ...]) -> Part | None:
         """What was filled in and noted, without notes that say what the page says, such as those of marked text."""
@@ -214,14 +226,10 @@ class _Work:
         lines = [line for line in lines if len(line) < COPIED or "".join(line.split()) not in whole]
         return Part("\n".join(lines)[:ENOUGH], as_is=True) if lines else None
 
-    def _text(self, page: Any, number: int) -> tuple[tuple[Part, ...], int]:
-        found = page.get_textpage()
-        try:
-            turn = turned.upright(page, found)
-            with turned.at(page, turn) if turn != page.get_rotation() else contextlib.nullcontext(found) as upright:
-                return self._upright(page, number, upright, turn)
-        finally:
-            found.close()
+    def _text(self, page: Any, number: int, found: Any) -> tuple[tuple[Part, ...], int]:
+        turn = turned.upright(page, found)
+        with turned.at(page, turn) if turn != page.get_rotation() else contextlib.nullcontext(found) as upright:
+            return self._upright(page, number, upright, turn)
 
     def _upright(self, page: Any, number: int, found: Any, turn: int) -> tuple[tuple[Part, ...], int]:
         """As `_text`, of the text page of the page at the rotation `turn`."""
@@ -300,4 +308,4 @@ def _better(told: Told, found: ocr.Recognised) -> Told:
     better = found.confidence >= SURE if bad else more
     if not found.words or not better:
         return replace(told, missed=found.missed)
-    return Told(told.number, told.label, (Part(found.text[:ENOUGH]),), ocr=True, boxes=found.words)
+    return replace(told, parts=(Part(found.text[:ENOUGH]),), ocr=True, boxes=found.words, tables=0, missed="")

@@ -99,19 +99,20 @@ def blocks(source: str | bytes, unread: Counter[str] | None = None) -> Iterator[
                 marked = "".join(BREAK + ROW + one for one in lines(rows, header_of(rows)))
                 table.replace_with(NavigableString(marked + BREAK))
     for title in soup(list(TITLES)):
-        title.replace_with(NavigableString(BREAK + HEADING + title.get_text().replace(BREAK, " ") + BREAK))
+        title.replace_with(NavigableString(BREAK + HEADING + title.name[1] + title.get_text().replace(BREAK, " ") + BREAK))
     for tag in soup(["td", "th"]):
         tag.insert_after(NavigableString(" "))
     table_lines: list[str] = []
     for piece in soup.get_text().split(BREAK):
-        text = " ".join(piece.translate(_MARKS).split())
+        level = int(piece[1]) if piece.startswith(HEADING) else 0
+        text = " ".join(piece[2 * bool(level) :].translate(_MARKS).split())
         if table_lines and not piece.startswith(ROW):
             yield Block("\n".join(table_lines), table=True)
             table_lines = []
         if piece.startswith(ROW):
             table_lines.append(text)
         elif text:
-            yield Block(text, heading=piece.startswith(HEADING))
+            yield Block(text, heading=level)
     if table_lines:
         yield Block("\n".join(table_lines), table=True)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from playground.rag.readers.tables import Cells, header_of, is_table, lines, tidy
-from playground.rag.readers.told import MANY_PAGES, MOST_CHARACTERS, MOST_PAGES, NO_PAGES, Part, Told, Unreadable
+from playground.rag.readers.told import MANY_PAGES, MOST_CHARACTERS, MOST_PAGES, NO_PAGES, Begun, Part, Told, Unreadable
 
 LONG = 4_000  # characters of a piece that is then ended at the next paragraph
 ROWS = 40  # of a table that make a piece
@@ -15,32 +15,36 @@ ROWS = 40  # of a table that make a piece
 
 @dataclass(frozen=True)
 class Block:
-    """A paragraph, or rows of a table (`table`); with `heading` the title of what follows."""
+    """A paragraph, or rows of a table (`table`); with a level (1 is the highest) the `heading` of what follows."""
 
     text: str
-    heading: bool = False
+    heading: int = 0
     table: bool = False
 
 
 def pieces(blocks: Iterable[Block], *, as_is: bool = True) -> Iterator[Told]:
-    """Blocks as pages, each labelled with the heading that it stands under.
+    """Blocks as pages, each labelled with the heading that it stands under, which begins a section within those of higher headings.
 
     Args:
         as_is: whether a paragraph is one line already.
     """
     number, label, parts, size, tables = 0, "", list[Part](), 0, 0
+    above: list[tuple[int, str]] = []
+    begun: tuple[Begun, ...] = ()
     for block in _bounded(blocks):
         if parts and (block.heading or size + len(block.text) > LONG):
             number += 1
-            yield Told(number, label, tuple(parts), tables=tables)
-            parts, size, tables = [], 0, 0
+            yield Told(number, label, tuple(parts), tables=tables, sections=begun)
+            parts, size, tables, begun = [], 0, 0, ()
         if block.heading:
             label = block.text
+            above = [*(one for one in above if one[0] < block.heading), (block.heading, label)]
+            begun = (Begun(tuple(title for _, title in above), 0.0),)
         tables += block.table
         size += len(block.text)
         parts.append(Part(block.text, as_is=as_is or block.table))
     if parts:
-        yield Told(number + 1, label, tuple(parts), tables=tables)
+        yield Told(number + 1, label, tuple(parts), tables=tables, sections=begun)
 
 
 def table(cells: Cells, alone: Iterable[Block] | None = None) -> Iterator[Block]:

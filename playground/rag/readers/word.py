@@ -17,7 +17,7 @@ from playground.rag.readers.sections import Block, pieces, table, told
 from playground.rag.readers.tables import MOST_COLUMNS
 from playground.rag.readers.told import COMMENTS, DRAWINGS, EMBEDDED, PICTURES, Request
 
-TITLE = re.compile(r"(?:Heading [1-3]|Title)$")
+TITLE = re.compile(r"(?:Heading ([1-3])|Title)$")
 # what was taken away, how things look, the code of a field (what it gave stands beside it), how a word is pronounced
 OUT = frozenset(
     ("del", "moveFrom", "instrText", "delText", "pPr", "rPr", "tblPr", "tblGrid", "trPr", "tcPr", "sectPr", "sdtPr", "sdtEndPr", "rt")
@@ -44,7 +44,8 @@ class _Reading:
         self.document, self._parse = document, parse_xml
         self.unread: Counter[str] = Counter()
         self._part = document.part  # whose relations count for what is being read
-        self._titles = {style.style_id for style in document.styles if TITLE.match(style.name or "")}
+        found = ((style.style_id, TITLE.match(style.name or "")) for style in document.styles)
+        self._titles = {id: 1 + int(title[1] or 0) for id, title in found if title}  # a title stands above all headings
         self._notes = {(what, one.get(f"{W}id")): (part, one) for what in ("foot", "end") for part, one in self._noted(what)}
 
     def all(self) -> Iterator[Block]:
@@ -88,7 +89,7 @@ class _Reading:
         self._words(paragraph, words, aside)
         if text := "".join(words).replace("\n", " ").strip():
             style = paragraph.find(f"{W}pPr/{W}pStyle")
-            yield Block(text, heading=style is not None and style.get(f"{W}val") in self._titles)
+            yield Block(text, heading=0 if style is None else self._titles.get(style.get(f"{W}val"), 0))
         yield from aside
 
     def _words(self, holder: Any, words: list[str], aside: list[Block]) -> None:
