@@ -68,7 +68,8 @@ def build(page: Page, embedder: gr.Dropdown, password: gr.Textbox) -> PassageSiz
 
     trying: dict[str, Any] = {
         "fn": on(look), "inputs": [page.owner, file, tokens, overlap, embedder, password], "outputs": [limit, told],
-        "api_visibility": "private", "show_progress": "minimal", "concurrency_limit": 4, "trigger_mode": "always_last",
+        "api_visibility": "private", "show_progress": "minimal", "show_progress_on": told,
+        "concurrency_limit": 4, "trigger_mode": "always_last",
     }  # fmt: skip
     # not `release`, which comes of a pointer alone and never of the arrow keys
     gr.on([file.upload, file.clear, tokens.input, overlap.input, embedder.input], **trying)
