@@ -121,7 +121,7 @@ class Indexing:
 
         chunks: list[Chunk] = []
         vectors: list[np.ndarray] = []
-        for one in chunk(reading(), embedder.tokenizer, self.size.tokens, self.size.overlap):
+        for one in chunk(reading(), embedder.tokenizer, self.size.tokens, self.size.overlap, embedder.reads):
             chunks.append(one)
             if len(chunks) % BATCH == 0:
                 vectors.append(embedder.passages([c.text for c in chunks[-BATCH:]]))

@@ -57,7 +57,8 @@ class Page:
     """One page, or what stands for one: `number` counts from 1, `label` is the printed number or a title, `text` is in paragraphs.
 
     `ocr` pages were read from a picture, `boxes` are their words. `missed` says why a picture was not read (absent, slow or poor), or a
-    whole page (broke, late or full). `sections` are those that begin on it, in the order of its text.
+    whole page (broke, late or full); `cut` that the page has more text than is read of one. `sections` are those that begin on it, in the
+    order of its text.
     """
 
     number: int
@@ -69,6 +70,7 @@ class Page:
     tables: int = 0
     missed: str = ""
     sections: tuple[Section, ...] = ()
+    cut: bool = False
 
 
 @dataclass
@@ -76,13 +78,15 @@ class About:
     """What a reading tells beside the pages.
 
     `unit` is what a page is (page, slide, sheet, section or part), `attachments` and `cut` are names of files and sheets that were not
-    read, or not wholly, and `languages` those in which pictures are read. `looking` is called with (page, pages) when one begins to be.
+    read, or not wholly, `unread` counts what else was not (`told.UNREAD`), and `languages` are those in which pictures are read. `looking`
+    is called with (page, pages) when one begins to be.
     """
 
     unit: str = "page"
     attachments: list[str] = field(default_factory=list)
     encrypted: bool = False
     cut: list[str] = field(default_factory=list)
+    unread: dict[str, int] = field(default_factory=dict)
     languages: list[str] = field(default_factory=list)
     looking: Callable[[int, int], None] = lambda page, pages: None
 
@@ -195,7 +199,9 @@ def _attempt(
                 yield total, _page(heard)
             elif "end" in heard:
                 about.attachments = [_line(one, 200) for one in heard.get("attachments", [])]
-                about.encrypted, about.cut = bool(heard.get("encrypted")), [_line(one, 200) for one in heard.get("cut", [])]
+                about.encrypted = bool(heard.get("encrypted"))
+                about.cut = [name if one == told.THIS else _line(one, 200) for one in heard.get("cut", [])]
+                about.unread = {what: int(n) for what in told.UNREAD if (n := heard.get("unread", {}).get(what, 0)) > 0}
                 about.languages = heard.get("languages", [])
                 return
     finally:
@@ -239,6 +245,7 @@ def _page(heard: dict[str, Any]) -> Page:
         heard.get("tables", 0),
         heard.get("missed", ""),
         placed([told.Begun(tuple(one["path"]), one["share"]) for one in heard.get("sections", ())], whole),
+        heard.get("cut", False),
     )
 
 

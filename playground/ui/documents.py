@@ -23,13 +23,18 @@ def progress(job: Any, say: Say, translate: Translate) -> str:
 
 def answer(state: dict[str, Any], say: Say, translate: Translate) -> str:
     """The answer with numbered chips, what the model said, and how sure the evidence is."""
+    warned = warnings(state, say)
     if state["refused"]:
-        return f'<div class="answer refused" role="status"><p>{escape(translate(state["answer"]))}</p></div>'
+        return f'<div class="answer refused" role="status"><p>{escape(translate(state["answer"]))}</p>{warned}</div>'
     chips = "".join(_chip(number, one, say) for number, one in enumerate(state["citations"], 1))
     who = say(f"documents.by_{state['by']}")
     lead = f'<p class="lead">{escape(str(state["answer"]))} {_marks(state)}</p><p class="who">{escape(who)}</p>'
-    warned = "".join(f'<p class="words warn">{escape(say("documents.orders", name=name))}</p>' for name in state.get("orders", []))
     return f'<div class="answer" role="status">{lead}{_model(state, say, translate)}{warned}<ol class="chips">{chips}</ol></div>'
+
+
+def warnings(state: Mapping[str, Any], say: Say) -> str:
+    """Which of the documents that were read hold text that tries to give orders."""
+    return "".join(f'<p class="words warn">{escape(say("documents.orders", name=name))}</p>' for name in state.get("orders", []))
 
 
 def _marks(state: dict[str, Any]) -> str:

@@ -42,8 +42,8 @@ def build(page: Page) -> None:
 
         PDF, Word, PowerPoint, Excel, OpenDocument sheets, CSV, text, Markdown, HTML, and pictures (PNG, JPEG, TIFF). Without files, what
         an interrupted indexing left waiting is indexed. `passwords` is {file name: password}, also for documents that failed for want of
-        one; they are never stored. For a new collection, `settings` may set its passages' tokens (64 to 400, usually 220) and overlap
-        (up to a quarter of them). The job goes on when the caller leaves; see `get_job`.
+        one; they are never stored. For a new collection, `settings` may set its passages' tokens (64 to 400, usually 220; no more than the
+        embedder reads) and overlap (up to a quarter of them). The job goes on when the caller leaves; see `get_job`.
         """
         with telling():
             named = [(Path(one), Path(one).name) for one in files or []]

@@ -54,6 +54,8 @@ def _table(seen: Seen, say: Say) -> str:
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     rows = "".join(_row(place, one, steps, say) for place, one in enumerate(seen["candidates"]))
     told = say("xray.weight", n=100 * seen["weight"])
+    if seen["weight_from"] != "set":
+        told += " " + say(f"xray.weight_{seen['weight_from']}")
     return f'<p>{escape(told)}</p><div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 

@@ -209,7 +209,7 @@ def test_too_many_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_every_problem_has_its_sentence() -> None:
-    problems = {value for name, value in vars(told).items() if name.isupper() and isinstance(value, str)}
+    problems = {value for name, value in vars(told).items() if name.isupper() and isinstance(value, str)} - {told.THIS, *told.UNREAD}
     assert set(pdf.PROBLEMS) == problems
     assert set(pdf.UNLIKE_PDF) < problems
 

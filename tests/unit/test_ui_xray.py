@@ -43,6 +43,7 @@ def seen(*candidates: dict[str, Any]) -> dict[str, Any]:
     return {
         "related": {"price": [EVIL]},
         "weight": 0.2,
+        "weight_from": "measured",
         "candidates": list(candidates),
         "sentences": [{"quote": EVIL, "score": 0.8}, {"quote": "weak", "score": 0.1}],
         "enough": 0.45,
@@ -65,6 +66,12 @@ def test_every_step_is_told_and_data_is_no_markup() -> None:
         assert text in told
     assert told.count('class="enough"') == told.count('class="little"') == 1
     assert "Reranker" not in drawn(seen(candidate(1, 1)), say, str)
+
+
+@pytest.mark.parametrize(("by", "wanted"), [("measured", "was measured for this"), ("cautious", "cautious, not measured"), ("set", "")])
+def test_whose_weight_it_is(by: str, wanted: str) -> None:
+    told = drawn({**seen(candidate(1, 1)), "weight_from": by}, say, str)
+    assert ("measured" in told) is bool(wanted) and wanted in told
 
 
 def test_a_search_that_found_nothing() -> None:
@@ -143,3 +150,5 @@ def test_a_document_that_gives_orders_is_named_beside_the_answer() -> None:
     told = documents.answer(state, say, str)
     assert "tries to give orders" in told and EVIL not in told
     assert "tries to give orders" not in documents.answer({**state, "orders": []}, say, str)
+    refused = documents.answer({**state, "refused": True}, say, str)
+    assert "tries to give orders" in refused and EVIL not in refused, "the passages below a refusal are of that document, too"

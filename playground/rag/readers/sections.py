@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from playground.rag.readers.tables import Cells, header_of, is_table, lines, tidy
 from playground.rag.readers.told import MANY_PAGES, MOST_CHARACTERS, MOST_PAGES, NO_PAGES, Begun, Part, Told, Unreadable
 
 LONG = 4_000  # characters of a piece that is then ended at the next paragraph
@@ -46,12 +47,31 @@ def pieces(blocks: Iterable[Block], *, as_is: bool = True) -> Iterator[Told]:
         yield Told(number + 1, label, tuple(parts), tables=tables, sections=begun)
 
 
+def table(cells: Cells, alone: Iterable[Block] | None = None) -> Iterator[Block]:
+    """A table's rows; where it only lays out a page, what stands in its cells (`alone`, where that is known as more than text)."""
+    rows = tidy(cells)
+    if is_table(rows):
+        yield Block("\n".join(lines(rows, header_of(rows))), table=True)
+    elif alone is not None:
+        yield from alone
+    else:
+        yield from (Block(cell) for row in rows for cell in dict.fromkeys(row) if cell)
+
+
 def _bounded(blocks: Iterable[Block]) -> Iterator[Block]:
     for block in blocks:
-        for start in range(0, max(1, len(block.text)), MOST_CHARACTERS):
-            text = block.text[start : start + MOST_CHARACTERS]
+        for number, text in enumerate(bounded(block.text)):
             if text.strip():
-                yield Block(text, block.heading, block.table and start == 0)
+                yield Block(text, block.heading, block.table and number == 0)
+
+
+def bounded(text: str) -> Iterator[str]:
+    """All of a text in pieces that a page can hold, between lines where that can be."""
+    while len(text) > MOST_CHARACTERS:
+        end = text.rfind("\n", 1, MOST_CHARACTERS) + 1 or MOST_CHARACTERS
+        yield text[:end]
+        text = text[end:]
+    yield text
 
 
 def told(unit: str, pages: Iterable[Told], **about: Any) -> Iterator[dict[str, Any]]:

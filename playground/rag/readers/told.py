@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 MOST_CHARACTERS = 100_000  # of one page
+ENOUGH = MOST_CHARACTERS + 1  # that a reader hands on of one: with one more it shows that there are more
 MOST_PAGES = 5_000
 MOST_UNPACKED = 300 * 1024**2  # bytes that a packed file may become
 MOST_TITLE = 200  # characters of a section's
@@ -20,6 +21,9 @@ VOWELS = 0.2  # of Latin letters, at least; the languages of Europe have .32 to 
 JUDGED = 80  # letters from which on that share says something
 PASSWORD, DAMAGED, NO_PAGES, MANY_PAGES, NOT_PDF = "password", "damaged", "no_pages", "many_pages", "not_pdf"
 WRONG_PASSWORD, UNKNOWN, BOMB, OLD_OFFICE = "wrong_password", "unknown", "bomb", "old_office"
+THIS = ""  # stands among the names of what was cut for the file itself, whose name the reader does not know
+PICTURES, DRAWINGS, COMMENTS, EMBEDDED, FORMS, XFA = "pictures", "drawings", "comments", "embedded", "forms", "xfa"
+UNREAD = (PICTURES, DRAWINGS, COMMENTS, EMBEDDED, FORMS, XFA)  # what may lie beside text, and is not read
 _ODD = re.compile("[\ufffd\ue000-\uf8ff\x00-\x08\x0e-\x1f]")  # nothing readable, in any language
 
 
@@ -88,8 +92,12 @@ class Told:
         return "\n".join(part.text for part in self.parts)
 
     def line(self) -> dict[str, Any]:
-        """As JSON."""
-        parts = [asdict(part) for part in self.parts]
+        """As JSON, with no more of the text than a page may have; `cut` tells whether there was more."""
+        parts, left = list[dict[str, Any]](), MOST_CHARACTERS
+        for part in self.parts:
+            if left > 0:
+                parts.append(asdict(replace(part, text=part.text[:left])))
+            left -= len(part.text)
         return {
             "page": self.number,
             "label": self.label,
@@ -101,6 +109,7 @@ class Told:
             "tables": self.tables,
             "missed": self.missed,
             "sections": [asdict(one) for one in self.sections],
+            "cut": left < 0,
         }
 
 
