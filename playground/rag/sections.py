@@ -18,7 +18,7 @@ from playground.rag.text import clean
 
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")  # would turn the line around in which a title is shown
 TITLE_CHARACTERS = 80  # that are kept
-MOST_PLACES = 1_000  # of one title on one page that are compared
+MOST_PLACES = 200  # of one title on one page that are compared
 ENOUGH = 40  # characters on either side in which words of the same line would be
 NEAR = 0.05  # of a page's letters; so far from its destination at most a title may stand amid other words
 Path = tuple[str, ...]
