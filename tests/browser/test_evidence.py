@@ -89,6 +89,11 @@ def test_on_a_phone_the_question_comes_first_and_the_x_ray_scrolls_in_its_box(re
         return page.locator(selector).bounding_box()["y"]  # type: ignore[index]
 
     assert top("#document-question") < top("#document-answer") < top("#documents-upload") < top("#files")
+    page.evaluate("document.querySelector('.passages p').textContent = '.'.repeat(300)")  # as in a table of contents
+    page.evaluate("document.querySelector('.chips a').textContent = 'a_title'.repeat(20)")
+    for one in (".passages li", ".chips li"):
+        box = page.locator(one).first.bounding_box()
+        assert box and box["x"] + box["width"] <= 390, one
     page.locator("#xray > button").first.click()
     expect(page.locator("#xray-seen tbody tr").first).to_contain_text("page 8")
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 1
