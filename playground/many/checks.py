@@ -1,6 +1,7 @@
 """Asking documents a list of questions with expected answers: a job that can be stopped, left and found again.
 
-    job.result  {collection, settings, model, run, adapter, threshold, asked, questions, skipped, rows: [row], figures}
+    job.result  {collection, settings, model, run, adapter, threshold, asked, questions, skipped, pages_unread,
+                 rows: [row], figures}
 
 A row is `playground.rag.exam.marks`'s, a figure `playground.rag.exam.figures`'s. Does not know where questions come from, screens or files.
 """
@@ -73,6 +74,7 @@ class Checks:
             "asked": time.time(),
             "questions": len(asked.listed),
             "skipped": asked.skipped,
+            "pages_unread": asked.pages_unread,
         }
 
         def work(job: Job) -> dict[str, Any]:

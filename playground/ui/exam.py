@@ -11,6 +11,7 @@ from typing import Any
 
 from playground.errors import unpack
 from playground.ui.curve import Line, draw
+from playground.ui.documents import where as cited_at
 from playground.ui.formatting import Say, Translate, plain, when
 
 PAGE_ROWS = 25
@@ -37,6 +38,8 @@ def told(result: Mapping[str, Any], say: Say) -> str:
     parts = [say("exam.told", setting=plain(setting(result, say)), embedder=plain(result["embedder"]), date=when(result["asked"]))]
     if result["skipped"]:
         parts.append(say("many.skipped", n=result["skipped"]))
+    if result.get("pages_unread"):
+        parts.append(say("exam.pages_unread", n=result["pages_unread"]))
     return " ".join(parts)
 
 
@@ -111,8 +114,7 @@ def table(rows: Sequence[tuple[int, Mapping[str, Any]]], say: Say, translate: Tr
 def _cells(number: int, row: Mapping[str, Any], say: Say, translate: Translate) -> list[str]:
     where = _where(row["document"], row["page"], say)
     wanted = _text(" | ".join(row["expected"]), say) if row["answerable"] else f"<i>{escape(say('exam.not_there'))}</i>"
-    cited = row["cited"] or {}
-    page = _where(cited.get("document", ""), cited.get("page"), say)
+    page = escape(cited_at(row["cited"], say)) if row["cited"] else ""
     if row["page_right"] is not None:
         page += _verdict(row["page_right"], say("exam.page_yes" if row["page_right"] else "exam.page_no"))
     if row["ranked"]:
@@ -138,7 +140,7 @@ def _answer(row: Mapping[str, Any], say: Say, translate: Translate) -> str:
     return f"{_text(row['answer'], say)}{words}{sure}"
 
 
-def _where(document: str, page: int | None, say: Say) -> str:
+def _where(document: str, page: int | str | None, say: Say) -> str:
     if page is None:
         return escape(document)
     return escape(say("documents.where", document=document, page=page) if document else say("exam.page", page=page))

@@ -48,6 +48,17 @@ def test_hostile_texts_stay_texts(language: str) -> None:
     assert not re.search(r"exam\.\w+", html), "every text has its words"
 
 
+def test_pages_are_shown_as_they_were_compared() -> None:
+    told = {"answer": "a", "refused": False, "citations": [{**CITED, "document": "a.pdf", "label": "iii"}], "confidence": 0.5}
+    made = marked(Expected("q", ("a",), "a.pdf", "iii-v"), told, [], stands=False, asked_model=False)
+    html = shown.table([(0, made)], say("en"), str)
+    assert "a.pdf, page iii-v" in html and "a.pdf, page 3 (iii)" in html and "right page" in html
+    about = {"settings": {"mode": "dense", "threshold": 0.45, "phrased_by": "nobody"}, "collection": "c", "embedder": "e", "asked": 1.0}
+    assert "could not be read as a page, so that it was not compared: 2" in shown.told(
+        {**about, "skipped": 0, "pages_unread": 2}, say("en")
+    )
+
+
 @pytest.mark.parametrize("language", ["en", "pt-BR"])
 def test_every_figure_has_a_name_and_an_explanation(language: str) -> None:
     for measure in MEASURES:
