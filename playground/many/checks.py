@@ -21,10 +21,10 @@ from playground.many.expected import ExpectedList
 from playground.rag.exam.expected import Expected
 from playground.rag.exam.figures import compared, figures, matched
 from playground.rag.exam.kept import Threshold, checked, keep, threshold_of
-from playground.rag.exam.marks import DEPTH, Row, marked
+from playground.rag.exam.marks import DEPTH, Row, marked, relevant
 from playground.rag.exam.threshold import LEAST, propose
 from playground.rag.index import Index
-from playground.rag.retrieve import MODES
+from playground.rag.retrieve import CANDIDATES, MODES
 from playground.services import Services
 from playground.settings import Limits
 
@@ -167,7 +167,7 @@ class Checks:
             *_, state = self._states(owner, collection, one.question, how, run_id)
         except PlaygroundError as error:
             return marked(one, state, hits, stands=False, asked_model=model, error=pack(error.sentence))
-        stands = one.page is None and any(index.any_of([answer], 1) for answer in one.answers)
+        stands = one.page is None and _stands(index, one)
         failed = pack(state["error"]) if model and state.get("error") else None
         return marked(one, state, hits, stands=stands, asked_model=model, error=failed)
 
@@ -177,6 +177,12 @@ class Checks:
             return self.services.collections.ask(owner, question, collection, None, small=True, **settings)
         settings = {key: value for key, value in how.items() if key != "phrased_by"}
         return self.services.asking.documents(owner, question, collection, run_id, settings)
+
+
+def _stands(index: Index, one: Expected) -> bool:
+    """Whether some passage holds an expected answer word for word; the index alone takes other forms of a word for it."""
+    found = index.passages([id for id, _ in index.any_of(one.answers, CANDIDATES)])
+    return any(relevant(one, {"document": passage.name, "text": passage.text}) for passage in found.values())
 
 
 def _read(settings: Mapping[str, Any] | None, limits: Limits) -> dict[str, Any]:

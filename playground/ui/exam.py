@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from playground.errors import unpack
+from playground.rag.exam.figures import LEAST_CHANGED
 from playground.ui.curve import Line, draw
 from playground.ui.documents import where as cited_at
 from playground.ui.formatting import Say, Translate, plain, when
@@ -40,6 +41,8 @@ def told(result: Mapping[str, Any], say: Say) -> str:
         parts.append(say("many.skipped", n=result["skipped"]))
     if result.get("pages_unread"):
         parts.append(say("exam.pages_unread", n=result["pages_unread"]))
+    if failed := sum(bool(row["error"]) for row in result.get("rows", ())):
+        parts.append(say("exam.not_counted", n=failed))
     return " ".join(parts)
 
 
@@ -60,18 +63,22 @@ def figures(found: Mapping[str, Mapping[str, Any]], say: Say) -> str:
 
 
 def comparison(found: Mapping[str, Any], before: str, after: str, say: Say) -> str:
-    """Two results side by side with their differences; a difference whose interval holds nought is called chance."""
+    """Two results side by side with their differences, of which some are called chance: nought is in the interval, or few questions
+    changed."""
     heads = [say(f"exam.head_{name}") for name in ("figure", "before", "after", "difference", "n")]
     rows = []
     for name, one in found["figures"].items():
         verdict = "more" if one["low"] > 0 else "less" if one["high"] < 0 else "same" if one["difference"] == 0 else "chance"
+        kind = verdict
+        if verdict in ("more", "less") and one["changed"] < LEAST_CHANGED:
+            verdict, kind = "few", "chance"
         difference = say("exam.difference", n=one["difference"], low=one["low"], high=one["high"])
         rows.append(
             [
                 _figure(name, say),
                 escape(_number(one["before"], say)),
                 escape(_number(one["after"], say)),
-                f'<b>{escape(difference)}</b> <span class="{verdict}">{escape(say(f"exam.is_{verdict}"))}</span>',
+                f'<b>{escape(difference)}</b> <span class="{kind}">{escape(say(f"exam.is_{verdict}", n=one["changed"]))}</span>',
                 escape(say("number.whole", n=one["n"])),
             ]
         )

@@ -42,7 +42,8 @@ def build(page: Page) -> None:
     def compare_checks(before: str, after: str, owner: Owner = None) -> dict:
         """Put two checks (job ids) side by side, over the questions that both asked.
 
-        Each figure has before, after, difference, the 95 % interval of the difference (low, high), and n.
+        Each figure has before, after, difference, the 95 % interval of the difference (low, high), n, and how many of
+        these questions changed.
         """
         with telling():
             return checks.compare(who(owner), before, after)

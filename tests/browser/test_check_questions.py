@@ -94,7 +94,7 @@ def test_from_a_list_to_a_kept_threshold(ready: Server, open_page: Open, tmp_pat
 
     phone = open_page(ready.url, locale="pt-BR", color_scheme="dark", viewport={"width": 390, "height": 844})
     unfold(phone)
-    expect(phone.locator("#exam-figures")).to_contain_text("Recusas acertadas", timeout=PATIENCE)
+    expect(phone.locator("#exam-figures")).to_contain_text("Precisão da recusa", timeout=PATIENCE)
     fits(phone)
 
 

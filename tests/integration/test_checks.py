@@ -86,6 +86,13 @@ def test_a_model_phrases_and_is_judged_too(checks: Checks) -> None:
     assert result["figures"]["model_token_f1"]["n"] == 1 and result["figures"]["right"]["n"] == 1
 
 
+def test_an_answer_that_stands_nowhere_word_for_word_says_nothing_of_the_search(checks: Checks) -> None:
+    asked = given([{"question": KEY, "answer": one} for one in ("Hanna Pell", "Hannas Pell")] + [{"question": KEY, "answer": ""}])
+    first, second, third = over(checks.start("me", "Handbook", asked))["rows"]
+    assert first["ranked"] and first["rank"] == 1
+    assert not second["ranked"] and not third["ranked"], "another form of the word is no passage to be found"
+
+
 def test_it_stops_when_asked_and_keeps_what_it_has(checks: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
     going, held = threading.Event(), threading.Event()
     search = checks.services.collections.search

@@ -211,6 +211,15 @@ def test_pairs_are_of_the_same_questions_however_they_are_ordered() -> None:
     assert (told["before"], told["after"], told["difference"], told["n"]) == (1, 0.5, -0.5, 2)
 
 
+def test_a_few_questions_alike_are_not_certainty() -> None:
+    rows = [row(Expected(name, ("nine",), "", 3), hits=[hit(3)]) for name in "abc"]
+    told = figures(rows)
+    assert told["mrr_10"]["value"] == 1 and told["mrr_10"]["low"] == told["recall_1"]["low"] == pytest.approx(wilson(3, 3)[0], abs=1e-4)
+    assert told["token_f1"]["value"] == 0.4 and told["token_f1"]["low"] < 0.2 and told["token_f1"]["high"] > 0.6
+    worse = [{**one, "rank": None} for one in rows]
+    assert compared(worse, rows)["recall_1"]["changed"] == 3 and compared(rows, rows)["recall_1"]["changed"] == 0
+
+
 def test_a_paired_interval_is_narrower_where_both_find_the_same_questions_hard() -> None:
     random = np.random.default_rng(3)
     hard = random.random(200)
