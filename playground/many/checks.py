@@ -24,13 +24,16 @@ from playground.rag.exam.kept import Threshold, checked, keep, threshold_of
 from playground.rag.exam.marks import DEPTH, Row, marked, relevant
 from playground.rag.exam.threshold import LEAST, propose
 from playground.rag.index import Index
-from playground.rag.retrieve import CANDIDATES, MODES
+from playground.rag.retrieve import CANDIDATES
+from playground.rag.steps import NAMES
+from playground.rag.steps import read as read_steps
 from playground.services import Services
 from playground.settings import Limits
 
 KIND = "check_documents"
 NOBODY, BASE = "nobody", "base"
-ASKING = Sentence("Asking the documents")
+ASKING, LOADING = Sentence("Asking the documents"), Sentence("Fetching and loading the reranker")
+STEPS = ("thesaurus", "weight", "reranker")  # what a list keeps of a search beside its mode
 
 
 class Checks:
@@ -44,18 +47,23 @@ class Checks:
         """Begin to ask. What stops on the way keeps the rows that are there.
 
         Args:
-            settings: mode (hybrid, dense, keyword), threshold (0 to 1; else the collection's), phrased_by (nobody, base, or a run's id:
-                whose words stand beside the document's), and max_new_tokens, temperature and so on, as `/ask` has them.
+            settings: mode (hybrid, dense, keyword), the steps of a search (`steps.NAMES`), threshold (0 to 1; else the collection's),
+                phrased_by (nobody, base, or a run's id: whose words stand beside the document's), and max_new_tokens, temperature and so
+                on, as `/ask` has them.
 
         Raises:
             InputError: no question, or more than one list may have; SettingsError: unknown settings or values out of range.
             WrongState: this owner's last list is still being asked; NotFound: no such collection or run; PromptError: no documents.
+            ModelUnavailable: the reranker is not on this playground's list; one that cannot be had is what the job tells.
         """
         if not asked.listed:
             raise InputError("There is no question to check yet. Write one on each line, or choose a file.")
         if len(asked.listed) > self.most:
             raise InputError("These are {n:,} questions; at most {limit:,} can be asked at once.", n=len(asked.listed), limit=self.most)
         services, how = self.services, _read(settings, self.services.settings.limits)
+        rerankers = services.collections.rerankers
+        if how["reranker"]:
+            rerankers.known(how["reranker"])
         services.collections.check(owner, asked.listed[0].question[: services.settings.limits.question_characters], collection)
         folder = services.collections.find(owner, collection)
         info = services.collections.info(owner, collection)
@@ -79,6 +87,9 @@ class Checks:
 
         def work(job: Job) -> dict[str, Any]:
             rows: list[Row] = []
+            if how["reranker"]:
+                job.doing = LOADING
+                rerankers.load(how["reranker"])
             job.doing = ASKING
             index = Index(folder / "index.sqlite")
             for one in asked.listed:
@@ -143,7 +154,7 @@ class Checks:
         """
         found, result = self.suggest(owner, job_id), self.result(owner, job_id)
         folder = self.services.collections.find(owner, result["collection_id"])
-        return keep(folder, found["threshold"], {**found, "mode": result["settings"]["mode"]})
+        return keep(folder, found["threshold"], {**found, **{key: result["settings"].get(key) for key in ("mode", *STEPS)}})
 
     def set_threshold(self, owner: str, collection: str, value: float | None) -> Threshold:
         """Keep a threshold of one's own for a collection; None goes back to the playground's.
@@ -163,7 +174,7 @@ class Checks:
         hits: list[dict[str, Any]] = []
         model = how["phrased_by"] != NOBODY
         try:
-            hits = self.services.collections.search(owner, one.question, collection, DEPTH, how["mode"])
+            hits = self.services.collections.search(owner, one.question, collection, DEPTH, how["mode"], _steps(how))
             *_, state = self._states(owner, collection, one.question, how, run_id)
         except PlaygroundError as error:
             return marked(one, state, hits, stands=False, asked_model=model, error=pack(error.sentence))
@@ -173,8 +184,8 @@ class Checks:
 
     def _states(self, owner: str, collection: str, question: str, how: dict[str, Any], run_id: str | None) -> Iterator[dict[str, Any]]:
         if how["phrased_by"] == NOBODY:
-            settings = {key: how[key] for key in ("mode", "threshold")}
-            return self.services.collections.ask(owner, question, collection, None, small=True, **settings)
+            steps = {"mode": how["mode"], "settings": _steps(how), "threshold": how["threshold"]}
+            return self.services.collections.ask(owner, question, collection, None, small=True, **steps)
         settings = {key: value for key, value in how.items() if key != "phrased_by"}
         return self.services.asking.documents(owner, question, collection, run_id, settings)
 
@@ -187,10 +198,15 @@ def _stands(index: Index, one: Expected) -> bool:
 
 def _read(settings: Mapping[str, Any] | None, limits: Limits) -> dict[str, Any]:
     given = dict(settings or {})
-    own = {name: given.pop(name, None) for name in ("mode", "threshold", "phrased_by")}
+    own = {name: given.pop(name, None) for name in ("mode", "threshold", "phrased_by", *NAMES)}
     drawn = GenerationSettings.from_dict({"max_new_tokens": ANSWER_TOKENS, **given}, limits, also=tuple(own))
-    mode, phrased_by = own["mode"] or "hybrid", own["phrased_by"] or NOBODY
-    if mode not in MODES or not isinstance(phrased_by, str):
-        raise SettingsError("The mode is one of {modes}, and phrased_by is nobody, base or a run's id.", modes=", ".join(MODES))
+    steps = read_steps(own["mode"] or "hybrid", {name: own[name] for name in NAMES})
+    phrased_by = own["phrased_by"] or NOBODY
+    if not isinstance(phrased_by, str):
+        raise SettingsError("The setting phrased_by is nobody, base or a run's id.")
     threshold = None if own["threshold"] is None else checked(own["threshold"])
-    return {"mode": mode, "threshold": threshold, "phrased_by": phrased_by, **asdict(drawn), "stop": list(drawn.stop)}
+    return {**steps.settings(), "threshold": threshold, "phrased_by": phrased_by, **asdict(drawn), "stop": list(drawn.stop)}
+
+
+def _steps(how: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: how[name] for name in STEPS}

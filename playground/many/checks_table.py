@@ -18,21 +18,9 @@ from playground.workspace import write_json
 Row = Mapping[str, Any]
 FORMATS = ("csv", "json")
 HEADS = (
-    *(
-        "question",
-        "expected",
-        "expected_document",
-        "expected_page",
-        "answer",
-        "document",
-        "page",
-        "label",
-        "right",
-        "refused",
-        "rank",
-        "f1",
-    ),
-    *("confidence", "model_words", "model_f1", "error", "collection", "embedder", "mode", "threshold", "phrased_by", "date"),
+    *("question", "expected", "expected_document", "expected_page", "answer", "document", "page", "label", "right", "refused", "rank"),
+    *("f1", "confidence", "model_words", "model_f1", "error", "collection", "embedder", "mode", "thesaurus", "weight", "reranker"),
+    *("threshold", "phrased_by", "date"),
 )
 FILTERS: dict[str, Callable[[Row], bool]] = {
     "all": lambda row: True,
@@ -63,6 +51,9 @@ def save(result: Mapping[str, Any], path: Path, format: str) -> Path:
             result["collection"],
             result["embedder"],
             how["mode"],
+            _written(how.get("thesaurus")),
+            _written(how.get("weight")),
+            how.get("reranker"),
             f"{how['threshold']:g}",
             result["run"] or how["phrased_by"],
             when,

@@ -25,8 +25,20 @@ def setting(about: Mapping[str, Any], say: Say) -> str:
     """With which settings a list was asked, in one phrase."""
     how = about["settings"]
     who = about.get("run") or say(f"exam.by_{how['phrased_by']}" if how["phrased_by"] in ("nobody", "base") else "exam.by_run")
-    parts = [say(f"documents.mode_{how['mode']}"), say("exam.at", threshold=how["threshold"]), who, about["collection"]]
+    parts = [say(f"exam.search_{how['mode']}"), *_steps(how, say), say("exam.at", threshold=how["threshold"]), who, about["collection"]]
     return " · ".join(parts)
+
+
+def _steps(how: Mapping[str, Any], say: Say) -> list[str]:
+    """What differs from the usual search of a mode."""
+    told = []
+    if how.get("thesaurus", how["mode"] == "hybrid") != (how["mode"] == "hybrid"):
+        told.append(say("exam.related" if how["thesaurus"] else "exam.no_related"))
+    if how.get("weight") is not None:
+        told.append(say("exam.weight", n=how["weight"]))
+    if how.get("reranker"):
+        told.append(say("exam.reranker", name=how["reranker"].rpartition("/")[2]))
+    return told
 
 
 def round_name(about: Mapping[str, Any], say: Say) -> str:

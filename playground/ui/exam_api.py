@@ -29,8 +29,8 @@ def build(page: Page) -> None:
 
         `questions`: [{question, answer, document, page}]; an empty answer, or "not in the documents", says that the documents do not
         tell; `answers` may list several right ones; document and page (3, "3-4" or "iv", printed or counted from 1) may be left out.
-        `settings`: mode (hybrid, dense, keyword), threshold (0 to 1; left out, the collection's), phrased_by (nobody, base, or a run's
-        id), max_new_tokens, temperature. A figure is
+        `settings`: mode (hybrid, dense, keyword), single steps as `search` has them (thesaurus, weight, reranker), threshold (0 to 1;
+        left out, the collection's), phrased_by (nobody, base, or a run's id), max_new_tokens, temperature. A figure is
         {value, n, low, high} with its 95 % interval: right, recall_1, recall_5, recall_10, mrr_10, exact_match, token_f1, citation_page,
         refusal_precision, refusal_recall, refusal_f1, and model_exact_match and model_token_f1 where a model phrases.
         """

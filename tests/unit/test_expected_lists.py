@@ -105,7 +105,7 @@ def test_no_pasted_text_breaks_the_reader(text: str) -> None:
 
 
 def result(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    how = {"mode": "hybrid", "threshold": 0.45, "phrased_by": "nobody"}
+    how = {"mode": "hybrid", "thesaurus": False, "weight": 0.25, "reranker": "local:=x", "threshold": 0.45, "phrased_by": "nobody"}
     return {"collection": "c", "embedder": "starter", "settings": how, "run": None, "asked": 1_700_000_000.0, "questions": 2, "rows": rows}
 
 
@@ -122,6 +122,7 @@ def test_files_to_take_away_run_nothing_and_lose_nothing(tmp_path: Path) -> None
     assert (first["question"], first["expected"], first["answer"], first["document"]) == ("'=1+1", "'@x", "'=HYPERLINK(1)", "'=a.pdf")
     assert (first["right"], first["refused"], first["page"], first["confidence"]) == ("no", "no", "3", "0.6123")
     assert (first["expected_page"], first["label"]) == ("3", "'=iii")
+    assert (first["mode"], first["thesaurus"], first["weight"], first["reranker"]) == ("hybrid", "no", "0.25", "local:=x")
     assert second["error"] == "Gone." and second["right"] == ""
     whole = json.loads(save(result(rows), tmp_path / "a.json", "json").read_text("utf-8"))
     assert whole["rows"][0]["question"] == "=1+1" and whole["rows"][1]["error"] == "Gone."

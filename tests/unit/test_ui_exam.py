@@ -73,6 +73,18 @@ def test_a_difference_of_a_few_questions_may_be_chance() -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "pt-BR"])
+def test_settings_say_what_is_unusual(language: str) -> None:
+    about = {"run": None, "collection": "c"}
+    usual = {"mode": "hybrid", "threshold": 0.45, "phrased_by": "nobody"}
+    old = shown.setting({**about, "settings": usual}, say(language))
+    assert old == shown.setting({**about, "settings": {**usual, "thesaurus": True, "weight": None, "reranker": ""}}, say(language))
+    told = shown.setting({**about, "settings": {**usual, "thesaurus": False, "weight": 0.5, "reranker": "a/b-c"}}, say(language))
+    assert told.count(" · ") == old.count(" · ") + 3 and "reranker b-c" in told and not re.search(r"exam\.\w+", told)
+    keyword = {**usual, "mode": "keyword", "thesaurus": True}
+    assert shown.setting({**about, "settings": keyword}, say(language)).count(" · ") == old.count(" · ") + 1
+
+
+@pytest.mark.parametrize("language", ["en", "pt-BR"])
 def test_every_figure_has_a_name_and_an_explanation(language: str) -> None:
     for measure in MEASURES:
         assert say(language)(f"exam.{measure.name}") and say(language)(f"exam.{measure.name}_info")
