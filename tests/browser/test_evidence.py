@@ -170,6 +170,14 @@ def test_how_to_search_reaches_the_answer_and_its_x_ray(ready: Server, open_page
     expect(page.locator("#xray-own-weight input")).not_to_be_checked()
     expect(page.locator("#xray-thesaurus input")).to_be_checked()
 
+    page.locator("#xray > button").first.click()
+    page.locator("#search-own-weight input").check()
+    ask(page, "How much does the pool cost?")
+    expect(passages.first).to_contain_text("reranker")
+    page.locator("#xray > button").first.click()  # while the answer may still be worded, and before the switches were set
+    expect(page.locator("#xray-seen thead")).to_contain_text("Reranker")
+    expect(page.locator("#xray-seen")).to_contain_text("Meaning counted 20 %")
+
     page.locator("#search-reranker input").fill("nobody/nothing-of-that-name")
     page.locator("#search-reranker input").press("Enter")
     ask(page, QUESTION)

@@ -148,7 +148,7 @@ def build(page: Page, tab: gr.Tab, collection: gr.State) -> CheckPanel:
 
     def begin(visitor: Visitor, chosen_collection: str, kind: str, text: str, path: str | None, *values: Any) -> str:
         """Start to ask; gives the job's id."""
-        names, (how, *fields), (who, threshold) = values[: len(COLUMNS)], values[len(COLUMNS) : -2], values[-2:]
+        names, (how, *fields), (who, threshold) = list(values[: len(COLUMNS)]), values[len(COLUMNS) : -2], values[-2:]
         if kind == "lines":
             asked = lists.pasted(text or "", limits)
         elif kind == "sample":

@@ -19,7 +19,7 @@ from playground.ui.tabs.page_view import PICKED, PagePanel
 
 @dataclass(frozen=True)
 class XrayPanel:
-    """`wire(events)` sets the switches as each new answer was searched for, and shows its X-ray if it is open."""
+    """`wire(events)` sets the switches as each new answer was searched for, and shows its X-ray if it is open; so does opening it."""
 
     wire: Callable[..., None]
 
@@ -76,14 +76,15 @@ def build(page: Page, pages: PagePanel) -> XrayPanel:
             "show_progress_on": seen,  # nor does a failure cover the switches that mend it
             "concurrency_id": "xray",
         }
-        whole.expand(lambda: True, None, opened, **quiet).then(**looking)
+        switches = [words, meaning, fields.thesaurus, fields.reranker]
+        beginning = {**looking, "fn": on(begin), "inputs": looking["inputs"][:3], "outputs": [*shown_here, *switches]}
+        whole.expand(lambda: True, None, opened, **quiet).then(**beginning)  # perhaps while the answer is still being worded
         whole.collapse(lambda: False, None, opened, **quiet)
         for switch in (words, meaning, fields.thesaurus, fields.own, fields.reranker):
             switch.input(trigger_mode="always_last", **looking)
         # not `release`, which comes of a pointer alone and never of the arrow keys
         fields.weight.input(trigger_mode="always_last", **{**looking, "fn": on(weigh)})
-        switches = [words, meaning, fields.thesaurus, fields.reranker]
         for event in answered:
-            event.success(**{**looking, "fn": on(begin), "inputs": looking["inputs"][:3], "outputs": [*shown_here, *switches]})
+            event.success(**beginning)
 
     return XrayPanel(wire)
