@@ -240,7 +240,8 @@ class Runs:
         folder = self._find(owner, run_id)
         with self._line.lock:
             self._refuse_when_full()
-            self._line.kill(folder)  # a worker that has written its last word may take a moment to end
+            if record.status(folder)["state"] in record.FINAL:  # or a page that was left open would end a run that still learns
+                self._line.kill(folder)  # a worker that has written its last word may take a moment to end
             resuming.take_up(folder, settings or {}, self._line.turn())
             self._line.add(folder)
         return self._read(folder)

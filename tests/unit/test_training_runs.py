@@ -164,6 +164,18 @@ def test_stop_keeps_and_cancel_throws_away(make_runs: Make) -> None:
         runs.adapter("me", thrown)
 
 
+def test_resuming_a_run_that_still_trains_is_refused_and_harms_nothing(make_runs: Make) -> None:
+    runs = make_runs()
+    run_id = start(runs)
+    wait_for(lambda: runs.get("me", run_id).step > 5)
+    before = runs.get("me", run_id)
+    with pytest.raises(WrongState, match="still at work"):  # a page that was left open may still show the button
+        runs.resume("me", run_id)
+    wait_for(lambda: runs.get("me", run_id).step > before.step + 5)
+    after = runs.get("me", run_id)
+    assert after.state == "running" and after.pid == before.pid and after.error is None
+
+
 def test_a_worker_killed_from_outside_is_noticed_with_reason_and_log(make_runs: Make) -> None:
     runs = make_runs()
     run_id, after = start(runs), start(runs)
