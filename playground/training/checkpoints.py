@@ -18,14 +18,14 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from playground.errors import storage_errors
 from playground.workspace import file_hash, read_json, write_json
 
-MOST = 3  # the best, the newest, and the one before it
+MOST = 3  # the best, the newest, and the one before it, or the last one of the finished run that this one makes longer
 NAME = re.compile(r"checkpoint-(\d{8})")
 WEIGHTS, OPTIMIZER, FACTS = "weights", "optimizer", "facts.json"
 
@@ -36,9 +36,9 @@ def save(
     tensors: Mapping[str, Mapping[str, Any]],
     facts: Mapping[str, Any],
     more: Callable[[Path], None] = lambda folder: None,
-    keep: int | None = None,
+    keep: Collection[int] = (),
 ) -> Path:
-    """Write a checkpoint of `step` into `home`, then take away the oldest, but for the one of step `keep`.
+    """Write a checkpoint of `step` into `home`, then take away the oldest, but for those of the steps in `keep`.
 
     Args:
         tensors: groups of tensors by name; each group becomes one file.
@@ -71,7 +71,7 @@ def save(
             _to_disk(home)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    _prune(home, {step, *([keep] if keep is not None else [])})
+    _prune(home, {step, *keep})
     return final
 
 
@@ -112,6 +112,13 @@ def tensors(folder: Path, group: str) -> dict[str, Any]:
     return load_file(folder / f"{group}.safetensors")
 
 
+def forget_after(home: Path, step: int) -> None:
+    """Take away the checkpoints of later steps."""
+    for later, folder in found(home):
+        if later > step:
+            _remove(folder)
+
+
 def facts(folder: Path) -> dict[str, Any]:
     return read_json(folder / FACTS, {})
 
@@ -137,8 +144,12 @@ def _sized(folder: Path) -> bool:
 def _prune(home: Path, keep: set[int]) -> None:
     others = [folder for step, folder in found(home) if step not in keep]
     for folder in others[max(0, MOST - len(keep)) :]:
-        (folder / "manifest.json").unlink(missing_ok=True)  # first, so that a half-deleted folder is never read as whole
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    (folder / "manifest.json").unlink(missing_ok=True)  # first, so that a half-deleted folder is never read as whole
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _to_disk(path: Path) -> None:

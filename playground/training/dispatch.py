@@ -19,7 +19,7 @@ from playground.errors import PlaygroundError, Sentence, pack
 from playground.models import access, hub
 from playground.settings import PROJECT
 from playground.system import elapsed, moment, start_detached
-from playground.training import damage, ending, ranks, record, slots
+from playground.training import damage, ending, ranks, record, resuming, slots
 from playground.training.launching import WORKER, command, end_group, environment
 from playground.training.slots import Cards, Slots
 from playground.training.warm import Warm
@@ -135,6 +135,8 @@ class Dispatcher:
                 "error": pack(error) if error else None,
                 **more,
             }
+            if resuming.replaced(folder, before):
+                ended = {key: value for key, value in ended.items() if key not in resuming.KEPT}
             (folder / ".reserve").unlink(missing_ok=True)  # what a killed worker held for its own last word
             write_json(folder / "status.json", ended)
             self._unfinished.discard(folder)
@@ -249,12 +251,13 @@ class Dispatcher:
     def _bury(self, folder: Path) -> None:
         child = self._children.get(folder)
         code = child.poll() if child is not None else None
-        finished = record.manifest(folder)
-        asked, step = record.request(folder), record.status(folder).get("step", 0)
-        if finished is not None:  # it ended between its last two writes
+        finished, now = record.manifest(folder), record.status(folder)
+        asked, step = record.request(folder), now.get("step", 0)
+        if finished is not None and resuming.replaced(folder, now):  # it ended between its last two writes
             self.finish(folder, finished.get("state", "done"))
         elif asked is not None and asked.get("kind") == "cancel":
-            self.finish(folder, "stopped")
+            if not resuming.fall_back_to_end(folder):
+                self.finish(folder, "stopped")
         else:
             self.finish(folder, *(ranks.word(folder, step) or ("failed", ending.by_exit(code, step))))
 

@@ -34,6 +34,7 @@ class Follow(TrainerCallback):
     Args:
         patience: checks without improvement after which it ends.
         keep_best: have a checkpoint saved at each best check.
+        finished: the step of the checkpoint to which a finished run falls back that this one makes longer.
         signalled: whether this process was asked to end.
         answer: asked at every check, with the model and the step.
         also: hears every point of the curve besides.
@@ -48,6 +49,7 @@ class Follow(TrainerCallback):
         patience: int | None,
         keep_best: bool,
         signalled: Callable[[], bool],
+        finished: int | None = None,
         cores: Cores | None = None,
         answer: Callable[[Any, int], None] | None = None,
         also: Told = lambda step, point: None,
@@ -55,6 +57,7 @@ class Follow(TrainerCallback):
         self._signalled, self._cores, self._answer, self._also = signalled, cores, answer, also
         self._folder, self._status, self._curve, self._clock = folder, status, curve, Clock()
         self._patience, self._keep_best, self._unimproved = patience, keep_best, 0
+        self._finished = finished
         self._pending: dict[str, Any] | None = None  # the point of a step whose check is still going on
         self._began, self._checking = time.monotonic(), 0.0
         self._tokens = self._tokens_before = 0
@@ -77,8 +80,12 @@ class Follow(TrainerCallback):
         self.best = (facts["best"][0], facts["best"][1]) if facts["best"] else None
 
     def kept(self) -> int | None:
-        """The step whose checkpoint has to stay."""
+        """The step that did best, where that is what is kept in the end."""
         return self.best[1] if self.best and self._keep_best else None
+
+    def needed(self) -> set[int]:
+        """The steps whose checkpoints have to stay."""
+        return {step for step in (self.kept(), self._finished) if step is not None}
 
     @property
     def _seconds(self) -> float:

@@ -7,7 +7,9 @@
     request.json    what the user asks of the worker: {kind: stop | cancel, at}
     failed.json     why a process beside the main one ended a run, until whoever finds it writes that into the status
     start/          the adapter that it goes on from, where it does
-    metrics.jsonl, samples.jsonl, worker.log, tensorboard/, data/, checkpoints/, adapter/ or model/, manifest.json (last)
+    metrics.jsonl, samples.jsonl, worker.log, tensorboard/, data/, checkpoints/
+    adapter/ or model/, and manifest.json, which names and vouches for it; of a run that goes on after its end both stay as they are until
+    new ones take their place: adapter-next/ is written beside adapter/, and by one new manifest.json the one counts and the other does not
 
 Does not change anything, start anything or know owners.
 """
@@ -106,6 +108,18 @@ def request(folder: Path) -> dict[str, Any] | None:
 def manifest(folder: Path) -> dict[str, Any] | None:
     """Present only when the run has ended with an adapter that can be used."""
     return damage.read_manifest(folder)
+
+
+def learned_at(folder: Path, kind: str) -> Path | None:
+    """Where what the manifest vouches for lies; `kind` is adapter or model. None where there is nothing that can be used."""
+    told = manifest(folder)
+    name = told.get("folder", kind) if told is not None else None
+    return folder / name if name in places(kind) and (folder / name).is_dir() else None
+
+
+def places(kind: str) -> tuple[str, str]:
+    """The names of the folders in which what is learned may lie."""
+    return kind, f"{kind}-next"
 
 
 def process_id(folder: Path) -> ProcessId | None:

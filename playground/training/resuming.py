@@ -1,19 +1,27 @@
 """Taking up a run again: one that was stopped or broke off from its last checkpoint, one that has finished to go further than planned.
 
-Changes the run's folder so that the line can start it once more. Knows neither the line nor owners.
+Changes the run's folder so that the line can start it once more, and takes that back. What a finished run has learned stays as it is until
+something new takes its place; until then its status holds how the run was:
+
+    before      when it was taken up last: what Stop leads back to while nothing has been learned since
+    finished    when what lies there was learned: what Cancel leads back to
+
+Knows neither the line nor owners.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from playground.errors import Sentence, SettingsError, WrongState
+from playground.errors import Sentence, SettingsError, WrongState, pack
 from playground.training import checkpoints, damage, record
 from playground.training.config import TrainingSettings, check
-from playground.workspace import read_json, write_json
+from playground.training.progress import Curve
+from playground.workspace import file_hash, read_json, write_json
 
+KEPT = ("before", "finished")
 LENGTHS = ("max_steps", "num_train_epochs")
 FELL_APART = "The loss of this run was no longer a number, and going on would lead there again. Train anew with a smaller learning rate."
 
@@ -49,18 +57,18 @@ def take_up(folder: Path, given: Mapping[str, Any], turn: float) -> None:
         raise WrongState(
             "This run has already made {step} steps, as many as it was to make. To go on, ask for more steps or more passes.", step=point[0]
         )
+    was = _as_it_is(folder, now, point[0])
     if given:
         kept = {} if damage.unreadable(folder / "changes.json") else read_json(folder / "changes.json", {})
         write_json(folder / "changes.json", {**kept, "settings": {**kept.get("settings", {}), **_lengths(given)}, "planned_steps": steps})
-    for name in ("request.json", "manifest.json"):
-        (folder / name).unlink(missing_ok=True)
+    (folder / "request.json").unlink(missing_ok=True)
     write_json(
         folder / "status.json",
         {
             **{
                 key: value
                 for key, value in now.items()
-                if key not in ("pid", "pid_started", "boot", "launched", "at", "began", "max_steps")
+                if key not in ("pid", "pid_started", "boot", "launched", "at", "began", "max_steps", *KEPT)
             },
             "state": "queued",
             "queued_at": turn,
@@ -70,8 +78,62 @@ def take_up(folder: Path, given: Mapping[str, Any], turn: float) -> None:
             "ended": None,
             "cancelled": False,
             "warnings": [],  # of how it ended then; the worker tells anew what still holds
+            "before": was,
+            "finished": now.get("finished") or (was if was["manifest"] else None),
         },
     )
+
+
+def fall_back(folder: Path) -> bool:
+    """Make of a run that was taken up again, and has learned nothing since, what it was before; False where it was not taken up."""
+    was = record.status(folder).get("before")
+    return _fall_back(folder, was) if was else False
+
+
+def fall_back_to_end(folder: Path, warnings: Sequence[Sentence] = ()) -> bool:
+    """Make of a run that goes on after its end what it was at its end; False where it has not ended before."""
+    was = record.status(folder).get("finished")
+    if not was:
+        return False
+    checkpoints.forget_after(folder / "checkpoints", was["checkpoint"])
+    for name in ("metrics.jsonl", "samples.jsonl"):
+        if (folder / name).exists():
+            lines = Curve(folder / name)
+            lines.rewind(was["status"].get("step", was["checkpoint"]))
+            lines.close()
+    return _fall_back(folder, was, warnings)
+
+
+def replaced(folder: Path, now: Mapping[str, Any]) -> bool:
+    """Whether what lies there was learned since the run, whose status is `now`, was taken up again."""
+    was = now.get("before")
+    return not was or _hash(folder / "manifest.json") != was["manifest"]
+
+
+def _as_it_is(folder: Path, now: Mapping[str, Any], checkpoint: int) -> dict[str, Any]:
+    """All that taking up changes."""
+    changes = None if damage.unreadable(folder / "changes.json") else read_json(folder / "changes.json")
+    status = {key: value for key, value in now.items() if key not in KEPT}
+    return {"status": status, "changes": changes, "manifest": _hash(folder / "manifest.json"), "checkpoint": checkpoint}
+
+
+def _fall_back(folder: Path, was: Mapping[str, Any], warnings: Sequence[Sentence] = ()) -> bool:
+    now, old = record.status(folder), was["status"]
+    if was["changes"] is None:
+        (folder / "changes.json").unlink(missing_ok=True)
+    else:
+        write_json(folder / "changes.json", was["changes"])
+    process = {key: now[key] for key in ("pid", "pid_started", "boot") if key in now}  # a worker may take a moment to end
+    finished = {"finished": now["finished"]} if now.get("finished") not in (None, was) else {}
+    told = [*old.get("warnings", []), *map(pack, warnings)]
+    (folder / ".reserve").unlink(missing_ok=True)
+    write_json(folder / "status.json", {**old, **process, **finished, "warnings": told})
+    (folder / "request.json").unlink(missing_ok=True)
+    return True
+
+
+def _hash(path: Path) -> str | None:
+    return file_hash(path) if path.exists() else None
 
 
 def _lengths(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -197,19 +197,21 @@ class Runs:
     def stop(self, owner: str, run_id: str) -> Run:
         """End a run and keep what it has learned. A queued run stops at once; a running one finishes its step and saves, which `get` shows.
 
-        A run that has finished stays as it is.
+        A run that has finished stays as it is, and one that was to go on and has not begun is as it was before.
         """
         folder = self._find(owner, run_id)
         with self._line.lock:
             state = record.status(folder)["state"]
-            if state == "queued":
+            if state == "queued" and not resuming.fall_back(folder):
                 self._line.finish(folder, "stopped")
-            elif state not in record.FINAL and record.request(folder) is None:
+            elif state not in ("queued", *record.FINAL) and record.request(folder) is None:
                 write_json(folder / "request.json", {"kind": "stop", "at": time.time()})
         return self._read(folder)
 
     def cancel(self, owner: str, run_id: str) -> Run:
         """End a run at once and throw away what it has learned; its settings and curve stay.
+
+        One that had finished and was to go on is again as it was when it had finished.
 
         Raises:
             WrongState: it has finished already.
@@ -225,7 +227,9 @@ class Runs:
                 write_json(folder / "request.json", {"kind": "cancel", "at": time.time()})
                 if not self._line.kill(folder):
                     raise WrongState("The run could not be ended yet. Try again in a few seconds.")
-            for kept in ("adapter", ".adapter", "model", ".model", "checkpoints", "initial"):
+            if resuming.fall_back_to_end(folder):
+                return self._read(folder)
+            for kept in (*record.places("adapter"), ".adapter", *record.places("model"), ".model", "checkpoints", "initial"):
                 shutil.rmtree(folder / kept, ignore_errors=True)
             (folder / "manifest.json").unlink(missing_ok=True)
             self._line.finish(folder, "stopped", cancelled=True)
@@ -299,8 +303,8 @@ class Runs:
         if damage.unreadable(folder / "manifest.json"):
             raise WrongState(damage.LOST_LEARNED)
         whole = asked.get("settings", {}).get("method") == "full"
-        path = folder / ("model" if whole else "adapter")
-        if finished is None or not path.is_dir():
+        path = record.learned_at(folder, "model" if whole else "adapter")
+        if finished is None or path is None:
             if record.status(folder)["state"] in record.FINAL:
                 raise WrongState("This run ended before anything was learned, so there is nothing to load. Choose another run.")
             raise WrongState("This run has not finished yet. Wait for it, or stop it to use what it has learned so far.")

@@ -8,7 +8,7 @@ Takes the trainer's class as an argument, so that only the worker imports trl. D
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def playground_trainer(base: type) -> type:
     """A subclass of `trl.SFTTrainer` or `transformers.Seq2SeqTrainer`.
 
     Takes besides: `count`, told how many tokens each training batch held; `quick`, a `playground.training.quick.Quick` or None; `facts`,
-    which gives what the run wants to find again in a checkpoint; `kept`, which gives the step whose checkpoint has to stay;
+    which gives what the run wants to find again in a checkpoint; `kept`, which gives the steps whose checkpoints have to stay;
     `side_by_side`, a collator that takes the place of the usual one for training batches.
     """
 
@@ -38,7 +38,7 @@ def playground_trainer(base: type) -> type:
             count: Callable[[int], None],
             quick: Any = None,
             facts: Callable[[], dict[str, Any]] = dict,
-            kept: Callable[[], int | None] = lambda: None,
+            kept: Callable[[], Collection[int]] = tuple,
             side_by_side: Any = None,
             **more: Any,
         ) -> None:

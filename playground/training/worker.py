@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -22,7 +23,7 @@ from typing import Any
 from playground.errors import PlaygroundError, Sentence, pack
 from playground.models.catalog import ModelRef
 from playground.system import peak_memory_mb
-from playground.training import checkpoints, damage, ending, examples, methods, ranks, record
+from playground.training import checkpoints, damage, ending, examples, methods, ranks, record, resuming
 from playground.training.config import TrainingSettings
 from playground.training.cores import Cores
 from playground.training.defaults import check_rows
@@ -175,6 +176,7 @@ class Training:
             patience=self.settings.early_stopping_patience,
             keep_best=self.settings.load_best_model_at_end,
             signalled=lambda: self.signalled,
+            finished=(self.status.now.get("finished") or {}).get("checkpoint"),
             cores=None if torch.cuda.is_available() or ranks.world() > 1 else Cores(cores(), torch.set_num_threads),
             answer=samples.answer,
             also=self.tracker.tell,
@@ -213,7 +215,7 @@ class Training:
         free()
 
     def _save(self, trainer: Any, tokenizer: Any, follow: Any) -> None:
-        """What was learned into a draft folder, renamed when whole; the manifest after it; the last status after that."""
+        """What was learned, with its manifest; the last status after that."""
         step = trainer.state.global_step
         state = "stopped" if follow.stopped else "done"
         if step == 0:
@@ -227,11 +229,21 @@ class Training:
             restore(trainer.model, kept)
             step = best
             self.warnings.append(Sentence("What is kept is from step {step}, where the loss on the validation rows was lowest.", step=step))
-        final = self.folder / ("model" if self.settings.method == "full" else "adapter")
-        weights = methods.save(trainer.model, tokenizer, self.settings, self.folder / "initial", final)
-        write_json(self.folder / "manifest.json", self._manifest(weights, step, state))
+        self._write(trainer.model, tokenizer, step, state)
         self.status.end(state, step=trainer.state.global_step, warnings=[pack(one) for one in self.warnings])
         _say(f"{state} at step {trainer.state.global_step}")
+
+    def _write(self, model: Any, tokenizer: Any, step: int, state: str) -> None:
+        """Into a draft folder, renamed when whole, beside what the run may have learned before; by the new manifest it takes its place."""
+        kind = "model" if self.settings.method == "full" else "adapter"
+        old = record.learned_at(self.folder, kind)
+        final = next(self.folder / name for name in record.places(kind) if old is None or name != old.name)
+        weights = methods.save(model, tokenizer, self.settings, self.folder / "initial", final)
+        write_json(self.folder / "manifest.json", self._manifest(weights, step, state))
+        for name in resuming.KEPT:
+            self.status.now.pop(name, None)
+        if old is not None:
+            shutil.rmtree(old, ignore_errors=True)
 
     def _manifest(self, weights: Path, step: int, state: str) -> dict[str, Any]:
         now = self.status.now
@@ -245,15 +257,17 @@ class Training:
             "finished": time.time(),
             "loop_seconds": round(self.learned_in, 3),
             "peak_memory_mb": peak_memory_mb(),
+            "folder": weights.parent.name,
             "adapter": {"sha256": file_hash(weights), "bytes": weights.stat().st_size},
             "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft")},
         }
 
     def _wanted(self) -> bool:
-        """False, with the last status written, when the user asked to stop before anything was learned."""
+        """False, with the last status written, when the user asked to stop before anything was learned; what was before is so again."""
         if not ranks.agree(self.signalled or record.request(self.folder) is not None):
             return True
-        self.status.end("stopped")
+        if not ranks.main_process() or not resuming.fall_back(self.folder):
+            self.status.end("stopped")
         return False
 
     def _warn(self, train: Any, validation: Any) -> None:

@@ -125,7 +125,7 @@ def test_every_file_of_a_run_is_damaged_in_turn(truths: dict[str, Truth], base: 
             (folder / name).write_bytes(left)
             try:
                 look(runs, folder, was, name)
-                if name.startswith("adapter/") or name == "manifest.json":
+                if name.startswith("adapter") or name == "manifest.json":
                     load(runs, was, base)
                 take_up(runs, folder, was, name)
                 runs.delete("me", was.run.run_id)
@@ -180,7 +180,7 @@ def load(runs: Runs, was: Truth, base: Any) -> None:
         return
     from safetensors.torch import load_file
 
-    true = load_file(was.folder / "adapter" / "adapter_model.safetensors")
+    true = load_file(record.learned_at(was.folder, "adapter") / "adapter_model.safetensors")  # type: ignore[operator]
     on = {key.replace(f".{adapters.loaded[0].key}.", "."): one for key, one in adapters._peft.named_parameters() if "lora_" in key}
     assert len(on) == len(true) and all(torch.equal(on[key], weight) for key, weight in true.items())
 
