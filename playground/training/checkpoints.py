@@ -18,7 +18,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,20 @@ def of_step(home: Path, step: int) -> Path | None:
     """The checkpoint of one step, where it is whole."""
     folder = home / f"checkpoint-{step:08d}"
     return folder if whole(folder) else None
+
+
+def candidates(home: Path, best: bool) -> Iterator[tuple[int, Path]]:
+    """Whole checkpoints in which every trained number is one: the best by their own account first, if that is asked for, then newest first.
+
+    One that was saved while a run fell apart may hold what is no number.
+    """
+    saved = [step for step, folder in found(home) if whole(folder)]
+    told = facts(home / f"checkpoint-{saved[0]:08d}").get("best") if saved and best else None
+    first = [told[1]] if told and told[1] in saved else []
+    for step in (*first, *(step for step in saved if step not in first)):
+        folder = home / f"checkpoint-{step:08d}"
+        if all(bool(tensor.isfinite().all()) for tensor in tensors(folder, WEIGHTS).values()):
+            yield step, folder
 
 
 def tensors(folder: Path, group: str) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def warnings(folder: Path, now: Mapping[str, Any]) -> list[Sentence]:
     found = []
     if unreadable(folder / "changes.json"):
         found.append(Sentence(LOST_CHANGED))
-    if now["state"] in ("done", "stopped") and (folder / "manifest.json").exists() and read_manifest(folder) is None:
+    if (folder / "manifest.json").exists() and read_manifest(folder) is None:
         found.append(Sentence(LOST_LEARNED))
     if now["state"] == "done" and now.get("step"):
         last = next((point["step"] for point in _points(folder / "metrics.jsonl") if "step" in point), None)

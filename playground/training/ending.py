@@ -25,6 +25,13 @@ LOST = (
 )
 
 
+class FellApart(PlaygroundError):
+    """The loss is no number any more; what was saved before is still good."""
+
+    def __init__(self, sentence: Sentence) -> None:
+        super().__init__(sentence.template, **sentence.values)
+
+
 def by_error(error: BaseException, step: int) -> tuple[str, Sentence]:
     """(state, reason), for the process that the error ends."""
     if isinstance(error, StorageFull) or (not isinstance(error, PlaygroundError) and is_full(error)):  # the latter somewhere in a library

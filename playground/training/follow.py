@@ -13,10 +13,11 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from playground.errors import PlaygroundError, Sentence
+from playground.errors import Sentence
 from playground.system import memory_mb
 from playground.training import ranks
 from playground.training.cores import Cores
+from playground.training.ending import FellApart
 from playground.training.progress import Clock, Curve, Status
 
 TELL = 10.0  # seconds between two lines in the log
@@ -198,8 +199,10 @@ class Follow(TrainerCallback):
         if math.isfinite(logs["loss"]) and math.isfinite(logs.get("grad_norm") or 0.0):
             return
         self._status.write(diverged=True)  # from its last checkpoint it would only go the same way
-        raise PlaygroundError(
-            "At step {step} the loss was no longer a number: the steps were too large and the model fell apart. "
-            "Train again with a smaller learning rate, for example {better:g} instead of {rate:g}.",
-            step=step, better=args.learning_rate / 10, rate=args.learning_rate,
+        raise FellApart(
+            Sentence(
+                "At step {step} the loss was no longer a number: the steps were too large and the model fell apart. "
+                "Train again with a smaller learning rate, for example {better:g} instead of {rate:g}.",
+                step=step, better=args.learning_rate / 10, rate=args.learning_rate,
+            )
         )  # fmt: skip

@@ -27,6 +27,7 @@ from playground.training import checkpoints, damage, ending, examples, methods, 
 from playground.training.config import TrainingSettings
 from playground.training.cores import Cores
 from playground.training.defaults import check_rows
+from playground.training.ending import FellApart
 from playground.training.examples import Encoded
 from playground.training.launching import claim
 from playground.training.memory import dtype, free, is_memory
@@ -36,6 +37,10 @@ from playground.training.tracking import Tracker
 from playground.training.warm import FLAG
 from playground.workspace import file_hash, write_json
 
+SAVING = "Saving what it has learned."
+BEST = "What is kept is from step {step}, where the loss on the validation rows was lowest."
+LAST_GOOD = "What is kept is from step {step}, the last that was saved while all was well."
+AS_BEFORE = "This run was to go on from step {step}. That went wrong, so the run is as it was before:"
 NOTHING = -1  # the step to which a curve goes back that begins anew
 
 
@@ -90,6 +95,10 @@ class Training:
                 return
             try:
                 self._learn(trainer, follow)
+            except FellApart as error:
+                ranks.only_main(self._save_best, trainer.model, tokenizer, "failed", error.sentence)
+                ranks.leave()
+                return
             except (MemoryError, RuntimeError) as error:
                 if not is_memory(error) or self.settings.per_device_train_batch_size == 1 or ranks.world() > 1:
                     raise
@@ -221,17 +230,35 @@ class Training:
         if step == 0:
             self.status.end(state)
             return
-        self.status.doing(Sentence("Saving what it has learned."))
+        self.status.doing(Sentence(SAVING))
         best = follow.kept()
         if best is not None and best != step and (kept := checkpoints.of_step(self.folder / "checkpoints", best)) is not None:
             from playground.training.trainer import restore
 
             restore(trainer.model, kept)
             step = best
-            self.warnings.append(Sentence("What is kept is from step {step}, where the loss on the validation rows was lowest.", step=step))
+            self.warnings.append(Sentence(BEST, step=step))
         self._write(trainer.model, tokenizer, step, state)
         self.status.end(state, step=trainer.state.global_step, warnings=[pack(one) for one in self.warnings])
         _say(f"{state} at step {trainer.state.global_step}")
+
+    def _save_best(self, model: Any, tokenizer: Any, state: str, why: Sentence) -> None:
+        """The best of what was saved along the way, of a run that cannot save what it has now; `why` is told with it."""
+        from playground.training.trainer import restore
+
+        best = self.settings.load_best_model_at_end
+        step, saved = next(checkpoints.candidates(self.folder / "checkpoints", best), (0, None))
+        finished = (self.status.now.get("finished") or {}).get("checkpoint", -1)
+        if step <= finished and resuming.fall_back_to_end(self.folder, [Sentence(AS_BEFORE, step=finished), why]):
+            return  # going on has brought nothing
+        if saved is not None:
+            self.status.doing(Sentence(SAVING))
+            restore(model, saved)
+            measured = best and step == self.status.now.get("best_step")
+            self.warnings.append(Sentence(BEST if measured else LAST_GOOD, step=step))
+            self._write(model, tokenizer, step, state)
+        self.status.end(state, why, warnings=[pack(one) for one in self.warnings])
+        _say(f"{state}: {why}")
 
     def _write(self, model: Any, tokenizer: Any, step: int, state: str) -> None:
         """Into a draft folder, renamed when whole, beside what the run may have learned before; by the new manifest it takes its place."""

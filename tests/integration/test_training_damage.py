@@ -209,6 +209,19 @@ def test_what_a_killed_worker_was_writing_is_taken_away_at_the_next_checkpoint(t
     assert [one.name for one in (tmp_path / "checkpoints").iterdir()] == [written.name] and checkpoints.whole(written)
 
 
+def test_a_checkpoint_with_what_is_no_number_is_not_kept_as_the_result(tmp_path: Path) -> None:
+    import torch
+
+    for step, value in ((2, 1.0), (4, 2.0), (6, float("nan"))):
+        tensors = {"weights": {"a": torch.tensor([1.0, value])}}
+        checkpoints.save(tmp_path, step, tensors, {"best": [0.5, 2]})
+    assert [step for step, _ in checkpoints.candidates(tmp_path, best=True)] == [2, 4]
+    assert [step for step, _ in checkpoints.candidates(tmp_path, best=False)] == [4, 2]
+    (tmp_path / "checkpoint-00000002" / "weights.safetensors").write_bytes(b"half")
+    assert [step for step, _ in checkpoints.candidates(tmp_path, best=True)] == [4]
+    assert list(checkpoints.candidates(tmp_path / "none", best=True)) == []
+
+
 def test_both_copies_of_what_was_asked_are_damaged(truths: dict[str, Truth], tmp_path: Path) -> None:
     was = truths["finished"]
     runs, folder = copied(was, tmp_path / "home")

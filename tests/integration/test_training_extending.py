@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from playground.training import checkpoints, record
+from playground.training.record import Run
 from playground.training.runs import Runs
 from playground.workspace import Workspace, file_hash, write_json
 from tests.integration.colours import learn_here, start, wait_for
@@ -93,3 +95,30 @@ def test_what_a_finished_run_has_learned_is_whole_at_every_moment_until_more_tak
         assert runs.get("me", run_id).state == "done" and runs.get("me", run_id).step == steps
         assert list(dict.fromkeys(moments)) == [seen[-2].sha256, seen[-1].sha256] and len(moments) > 50
         assert {one.name for one in folder.iterdir() if "adapter" in one.name} == {seen[-1].path.name}, "the old one takes no room"
+
+
+@pytest.mark.timeout(300)
+def test_a_finished_run_outlives_that_it_falls_apart_as_it_goes_on(
+    runs: Runs, learner: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from playground.training import follow
+
+    run_id = learn_here(runs, workspace, lambda: start(runs, learner, **SMALL))
+    before, real = facts(runs, run_id), follow.Follow.on_log
+
+    def fall_apart_at(step: int) -> Run:
+        def on_log(self: Any, args: Any, state: Any, control: Any, logs: dict[str, Any], **more: Any) -> None:
+            real(self, args, state, control, {**logs, "loss": math.nan} if state.global_step == step and "loss" in logs else logs, **more)
+
+        monkeypatch.setattr(follow.Follow, "on_log", on_log)
+        learn_here(runs, workspace, lambda: runs.resume("me", run_id, {"max_steps": 20}).run_id)
+        return runs.get("me", run_id)
+
+    run = fall_apart_at(9)
+    assert [str(one) for one in run.warnings[len(before[0].warnings) :]] and "step 9" in str(run.warnings[-1])
+    after = facts(runs, run_id)
+    assert (replace(after[0], warnings=before[0].warnings), *after[1:]) == before
+
+    run = fall_apart_at(15)  # by then it had become better
+    assert run.state == "failed" and "step 15" in str(run.error) and run.best_step in (10, 12, 14)
+    assert run.has_adapter and runs.adapter("me", run_id).step == run.best_step
