@@ -30,6 +30,7 @@ TICK = 0.5  # seconds between two looks
 PATIENCE = 60.0  # seconds that a stop request may go without any sign of the worker
 SLOW_STEPS = 5  # usual steps that a worker may be silent after a request
 BOOT = 20.0  # seconds within which a started worker has to claim its folder; so many for each of several processes
+DEAF = "The run did not answer for {seconds} seconds when asked to stop, so it was ended and its last steps are lost."
 TOO_MANY = (
     "This run was to train in {wanted} processes, one on each card, and {most} is the most that this machine has cards for. "
     "Start it again with a smaller num_processes."
@@ -137,6 +138,7 @@ class Dispatcher:
             }
             if resuming.replaced(folder, before):
                 ended = {key: value for key, value in ended.items() if key not in resuming.KEPT}
+            ended.pop("rescue", None)
             (folder / ".reserve").unlink(missing_ok=True)  # what a killed worker held for its own last word
             write_json(folder / "status.json", ended)
             self._unfinished.discard(folder)
@@ -234,6 +236,9 @@ class Dispatcher:
         asked, now = record.request(folder), record.status(folder)
         if asked is None:
             return
+        if now.get("saving"):  # a large model takes its time, and would be lost
+            self._heard.pop(folder, None)
+            return
         last, since = self._heard.get(folder, (None, 0.0))
         if last != now.get("updated"):  # measured here, because somebody may set the machine's clock
             self._heard[folder] = (now.get("updated"), time.monotonic())
@@ -242,11 +247,11 @@ class Dispatcher:
         # requests are heard between steps, and a large model takes minutes for one
         usual_step = now.get("seconds", 0.0) / max(1, now.get("step", 0))
         if quiet > max(self._patience, SLOW_STEPS * usual_step) and self.kill(folder):
-            self.finish(
-                folder, "stopped",
-                Sentence("The run did not answer for {seconds} seconds when asked to stop, so it was ended and its last steps are lost.",
-                         seconds=round(quiet)),
-            )  # fmt: skip
+            self._heard.pop(folder, None)
+            why = Sentence(DEAF, seconds=round(quiet))
+            cancelled = asked.get("kind") == "cancel"
+            if not (resuming.fall_back_to_end(folder) if cancelled else resuming.rescue(folder, why)):
+                self.finish(folder, "stopped", why)
 
     def _bury(self, folder: Path) -> None:
         child = self._children.get(folder)

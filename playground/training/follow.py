@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,10 @@ class Follow(TrainerCallback):
     def kept(self) -> int | None:
         """The step that did best, where that is what is kept in the end."""
         return self.best[1] if self.best and self._keep_best else None
+
+    def saving(self) -> AbstractContextManager[None]:
+        """Around the writing of a checkpoint."""
+        return self._status.saving()
 
     def needed(self) -> set[int]:
         """The steps whose checkpoints have to stay."""

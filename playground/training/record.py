@@ -137,7 +137,7 @@ def read(folder: Path, place_in_line: int | None = None) -> Run:
         warnings += damage.warnings(folder, now)
     if not asked and state in ("queued", *FINAL):
         state, error = "failed", Sentence(damage.LOST_ASKED, folder=folder)
-    if state in ("starting", "running") and request(folder) is not None:
+    if (state in ("starting", "running") and request(folder) is not None) or (state not in FINAL and now.get("rescue")):
         state = "stopping"
     seconds = now.get("seconds", 0.0)
     if state not in ("queued", *FINAL):  # a clock that was set must not show through

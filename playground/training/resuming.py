@@ -62,26 +62,42 @@ def take_up(folder: Path, given: Mapping[str, Any], turn: float) -> None:
         kept = {} if damage.unreadable(folder / "changes.json") else read_json(folder / "changes.json", {})
         write_json(folder / "changes.json", {**kept, "settings": {**kept.get("settings", {}), **_lengths(given)}, "planned_steps": steps})
     (folder / "request.json").unlink(missing_ok=True)
-    write_json(
-        folder / "status.json",
-        {
-            **{
-                key: value
-                for key, value in now.items()
-                if key not in ("pid", "pid_started", "boot", "launched", "at", "began", "max_steps", *KEPT)
-            },
-            "state": "queued",
-            "queued_at": turn,
-            "seconds_before": now.get("seconds", 0.0),
-            "step": point[0],
-            "error": None,
-            "ended": None,
-            "cancelled": False,
-            "warnings": [],  # of how it ended then; the worker tells anew what still holds
-            "before": was,
-            "finished": now.get("finished") or (was if was["manifest"] else None),
-        },
-    )
+    finished = now.get("finished") or (was if was["manifest"] else None)
+    _queue(folder, now, step=point[0], queued_at=turn, before=was, finished=finished)
+
+
+def rescue(folder: Path, why: Sentence | None) -> bool:
+    """Put a run in line that has no worker, so that one makes its result of the best that was saved; `why` will be told with it.
+
+    Where nothing was saved since it was taken up, it is what it was before. False where it was not taken up either, or this was tried.
+    """
+    now = record.status(folder)
+    if now.get("rescue"):
+        return False
+    if not saved_since(folder):
+        return fall_back(folder)
+    (folder / "request.json").unlink(missing_ok=True)
+    _queue(folder, now, rescue={"why": pack(why) if why else None}, max_steps=now.get("max_steps"))
+    return True
+
+
+def saved_since(folder: Path) -> bool:
+    """Whether there are checkpoints that are newer than when the run was taken up."""
+    saved, was = checkpoints.found(folder / "checkpoints"), record.status(folder).get("before")
+    return bool(saved) and (not was or saved[0][0] > was["checkpoint"])
+
+
+def _queue(folder: Path, now: Mapping[str, Any], **changed: Any) -> None:
+    kept = {key: value for key, value in now.items() if key not in ("pid", "pid_started", "boot", "launched", "at", "began", "max_steps")}
+    fresh = {
+        "state": "queued",
+        "seconds_before": now.get("seconds", 0.0),
+        "error": None,
+        "ended": None,
+        "cancelled": False,
+        "warnings": [],  # of how it ended then; the worker tells anew what still holds
+    }
+    write_json(folder / "status.json", {**kept, **fresh, **changed})
 
 
 def fall_back(folder: Path) -> bool:

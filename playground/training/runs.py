@@ -202,9 +202,12 @@ class Runs:
         folder = self._find(owner, run_id)
         with self._line.lock:
             state = record.status(folder)["state"]
-            if state == "queued" and not resuming.fall_back(folder):
-                self._line.finish(folder, "stopped")
-            elif state not in ("queued", *record.FINAL) and record.request(folder) is None:
+            if record.status(folder).get("rescue"):
+                pass  # it has been ended, and what it had saved is made into its result
+            elif state == "queued":
+                if not resuming.rescue(folder, None):
+                    self._line.finish(folder, "stopped")
+            elif state not in record.FINAL and record.request(folder) is None:
                 write_json(folder / "request.json", {"kind": "stop", "at": time.time()})
         return self._read(folder)
 

@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from playground.errors import PlaygroundError, Sentence, pack
+from playground.errors import PlaygroundError, Sentence, pack, unpack
 from playground.models.catalog import ModelRef
 from playground.system import peak_memory_mb
 from playground.training import checkpoints, damage, ending, examples, methods, ranks, record, resuming
@@ -87,11 +87,15 @@ class Training:
         while True:
             self.status.doing(Sentence("Loading the model."))
             model, tokenizer = self._load()
-            if not self._wanted():
+            if rescue := self.status.now.get("rescue"):
+                ranks.only_main(self._save_best, model, tokenizer, "stopped", unpack(rescue["why"]))
+                ranks.leave()
+                return
+            if not self._wanted(model, tokenizer):
                 return
             self.status.doing(Sentence("Reading the examples."))
             trainer, follow = self._trainer(model, tokenizer)
-            if not self._wanted():
+            if not self._wanted(model, tokenizer):
                 return
             try:
                 self._learn(trainer, follow)
@@ -230,7 +234,7 @@ class Training:
         if step == 0:
             self.status.end(state)
             return
-        self.status.doing(Sentence(SAVING))
+        self.status.doing(Sentence(SAVING), saving=True)
         best = follow.kept()
         if best is not None and best != step and (kept := checkpoints.of_step(self.folder / "checkpoints", best)) is not None:
             from playground.training.trainer import restore
@@ -242,23 +246,23 @@ class Training:
         self.status.end(state, step=trainer.state.global_step, warnings=[pack(one) for one in self.warnings])
         _say(f"{state} at step {trainer.state.global_step}")
 
-    def _save_best(self, model: Any, tokenizer: Any, state: str, why: Sentence) -> None:
+    def _save_best(self, model: Any, tokenizer: Any, state: str, why: Sentence | None) -> None:
         """The best of what was saved along the way, of a run that cannot save what it has now; `why` is told with it."""
         from playground.training.trainer import restore
 
         best = self.settings.load_best_model_at_end
         step, saved = next(checkpoints.candidates(self.folder / "checkpoints", best), (0, None))
         finished = (self.status.now.get("finished") or {}).get("checkpoint", -1)
-        if step <= finished and resuming.fall_back_to_end(self.folder, [Sentence(AS_BEFORE, step=finished), why]):
+        if why is not None and step <= finished and resuming.fall_back_to_end(self.folder, [Sentence(AS_BEFORE, step=finished), why]):
             return  # going on has brought nothing
         if saved is not None:
-            self.status.doing(Sentence(SAVING))
+            self.status.doing(Sentence(SAVING), saving=True)
             restore(model, saved)
             measured = best and step == self.status.now.get("best_step")
             self.warnings.append(Sentence(BEST if measured else LAST_GOOD, step=step))
             self._write(model, tokenizer, step, state)
         self.status.end(state, why, warnings=[pack(one) for one in self.warnings])
-        _say(f"{state}: {why}")
+        _say(f"{state}: {why or 'as asked'}")
 
     def _write(self, model: Any, tokenizer: Any, step: int, state: str) -> None:
         """Into a draft folder, renamed when whole, beside what the run may have learned before; by the new manifest it takes its place."""
@@ -289,11 +293,16 @@ class Training:
             "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft")},
         }
 
-    def _wanted(self) -> bool:
-        """False, with the last status written, when the user asked to stop before anything was learned; what was before is so again."""
+    def _wanted(self, model: Any, tokenizer: Any) -> bool:
+        """False, with the last status written, when the user asked to stop before this process learned anything.
+
+        What an earlier one had saved is kept; where there is nothing, what was before the run was taken up is so again.
+        """
         if not ranks.agree(self.signalled or record.request(self.folder) is not None):
             return True
-        if not ranks.main_process() or not resuming.fall_back(self.folder):
+        if ranks.main_process() and resuming.saved_since(self.folder):
+            self._save_best(model, tokenizer, "stopped", None)
+        elif not ranks.main_process() or not resuming.fall_back(self.folder):
             self.status.end("stopped")
         return False
 

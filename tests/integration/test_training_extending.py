@@ -98,6 +98,28 @@ def test_what_a_finished_run_has_learned_is_whole_at_every_moment_until_more_tak
 
 
 @pytest.mark.timeout(300)
+def test_what_was_saved_is_kept_of_a_run_that_is_stopped_while_it_begins_again(
+    runs: Runs, learner: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from playground.training import follow
+
+    run_id = learn_here(runs, workspace, lambda: start(runs, learner, **SMALL))
+    folder, real = workspace.find("runs", run_id, "me"), follow.Follow.on_log
+
+    def run_out_of_memory(self: Any, args: Any, state: Any, control: Any, **more: Any) -> None:
+        if state.global_step == 13:
+            write_json(folder / "request.json", {"kind": "stop", "at": 0})
+            raise MemoryError
+        real(self, args, state, control, **more)
+
+    monkeypatch.setattr(follow.Follow, "on_log", run_out_of_memory)
+    learn_here(runs, workspace, lambda: runs.resume("me", run_id, {"max_steps": 20}).run_id)
+    run = runs.get("me", run_id)
+    assert run.state == "stopped" and run.error is None and run.can_resume == 12 and run.best_step in (8, 10, 12)
+    assert run.has_adapter and runs.adapter("me", run_id).step == run.best_step
+
+
+@pytest.mark.timeout(300)
 def test_a_finished_run_outlives_that_it_falls_apart_as_it_goes_on(
     runs: Runs, learner: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -277,6 +277,24 @@ def test_the_best_is_kept_of_a_run_that_fell_apart(
         assert (weight == kept[name.replace(".default", "")]).all(), name
 
 
+def test_while_it_writes_large_files_it_says_so(
+    workspace: Workspace, settings: Settings, learner: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from playground.training import checkpoints, methods
+
+    folder, told = folder_of(workspace, settings, learner, max_steps=2, save_steps=2), []
+    for module in (checkpoints, methods):
+
+        def save(*args: Any, real: Any = module.save, **more: Any) -> Any:  # type: ignore[attr-defined]
+            told.append(record.status(folder)["saving"])
+            return real(*args, **more)
+
+        monkeypatch.setattr(module, "save", save)
+    main(folder)
+    assert len(told) >= 2 and all(told) and record.read(folder).state == "done"
+    assert record.status(folder)["saving"] is False
+
+
 def test_a_full_disk_ends_the_run_with_a_sentence_and_whole_metrics(
     workspace: Workspace, settings: Settings, learner: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

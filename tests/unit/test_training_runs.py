@@ -206,6 +206,16 @@ def test_a_deaf_worker_is_ended_when_patience_is_over(make_runs: Make) -> None:
     assert "did not answer" in str(runs.get("me", run_id).error)
 
 
+def test_a_worker_that_is_busy_saving_is_waited_for(make_runs: Make) -> None:
+    runs = make_runs(STEADY.replace("end(", "status.write(saving=True); time.sleep(2.5); end("), patience=0.5)
+    run_id = start(runs)
+    wait_for(lambda: runs.get("me", run_id).step > 2)
+    runs.stop("me", run_id)
+    wait_for(lambda: runs.get("me", run_id).finished)
+    run = runs.get("me", run_id)
+    assert run.state == "stopped" and run.has_adapter and run.error is None
+
+
 def test_a_new_app_goes_on_watching_what_a_former_one_started(make_runs: Make) -> None:
     former = make_runs()
     run_id, waiting = start(former), start(former)
