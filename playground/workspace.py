@@ -16,6 +16,7 @@ import re
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -114,6 +115,16 @@ class Workspace:
             if identity and owner in (None, identity["owner"]):
                 found.append((identity["created"], folder))
         return [folder for _, folder in sorted(found, reverse=True)]
+
+    def all(self, kind: Kind) -> Iterator[Path]:
+        """Everybody's folders in no order, also drafts, without reading any of them."""
+        with os.scandir(self.home / kind) as found:
+            names = [entry.name for entry in found if ID.fullmatch(entry.name)]
+        return (self.home / kind / name for name in names)
+
+    def is_item(self, folder: Path) -> bool:
+        """Whether a folder is no draft any more."""
+        return bool(self._identity(folder))
 
     def delete(self, folder: Path) -> None:
         """Remove an item: first its identity, so that a half-deleted folder is never read as whole."""

@@ -21,6 +21,7 @@ from typing import Any
 from playground.errors import FileUnreadable, PlaygroundError, storage_errors
 from playground.models.catalog import Catalog
 from playground.settings import load
+from playground.system import moment
 from playground.training import record
 from playground.training.config import TrainingSettings, check
 from playground.workspace import PERSONAL, Workspace, write_bytes, write_json
@@ -87,7 +88,7 @@ def unpack(path: Path, workspace: Workspace, catalog: Catalog, owner: str = PERS
         if content is not None:
             write_bytes(folder / "data" / f"{part}.jsonl", content)
     now = time.time()
-    write_json(folder / "status.json", {"state": "starting", "queued_at": now, "launched": now})
+    write_json(folder / "status.json", {"state": "starting", "queued_at": now, "launched": now, "at": moment()})
     dataset = {"id": "", "name": str(told.get("dataset", ""))}
     workspace.publish(folder, owner=owner, **{**kept, "settings": settings.to_dict()}, model=model.to_dict(), dataset=dataset, reasons={})
     return folder

@@ -1,8 +1,8 @@
 """The line of runs: one worker at a time, or as many as the cards seat, started in the order of asking, and noticed when it dies.
 
-A background thread looks at the unfinished runs twice a second. What it knows is on disk, so after a restart of the app the same thread
-goes on watching workers that the former app started. A worker is known by its pid and start time, and by the lock it holds on its run
-folder. Does not know owners, settings or what a worker does.
+A background thread looks at the unfinished runs twice a second, also at those that the command line began. What it knows is on disk, so
+after a restart of the app the same thread goes on watching workers that the former app started. A worker is known by its pid and start
+time, and by the lock it holds on its run folder. Does not know owners, settings or what a worker does.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ FORGOTTEN = (
     "{model} opens with your access token only, which was forgotten when the playground was started anew. Give it again on the Train tab, "
     "under the model; the run starts by itself then"
 )
+Mark = tuple[int, int]
 Secret = Callable[[str, str], str | None]  # (owner, model) -> the token with which a worker may fetch the model for its owner
 
 
@@ -64,7 +65,7 @@ class Dispatcher:
         self._heard: dict[Path, tuple[float | None, float]] = {}  # last word of a worker that was asked to stop, and when it was seen
         self._wake, self._closing = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
-        self._scanned = False
+        self._ended: dict[str, Mark] = {}  # runs that had ended, and their status files then
         self._last_turn = 0.0
 
     def open(self) -> None:
@@ -196,10 +197,18 @@ class Dispatcher:
                 self._warm_up()  # for the next
 
     def _scan(self) -> None:
-        if not self._scanned:
-            folders = self._workspace.list("runs")
-            self._unfinished |= {folder for folder in folders if record.status(folder)["state"] not in record.FINAL}
-            self._scanned = True
+        """Find what has not ended, also what somebody began beside this app. What has ended is not read again until its status changes."""
+        ended = {}
+        for folder in self._workspace.all("runs"):
+            mark = _mark(folder / "status.json")
+            if mark is not None and self._ended.get(folder.name) == mark:
+                ended[folder.name] = mark
+            elif folder not in self._unfinished and self._workspace.is_item(folder):
+                if record.status(folder)["state"] not in record.FINAL:
+                    self._unfinished.add(folder)
+                elif mark is not None:
+                    ended[folder.name] = mark
+        self._ended = ended
 
     def _is_active(self, folder: Path) -> bool:
         """Whether a worker is at it; the status of a run whose worker is gone is put right on the way."""
@@ -315,6 +324,15 @@ class Dispatcher:
             log.exception("runs: a worker could not be started")
             why = error.strerror or Sentence("unknown")
             self.finish(folder, "failed", Sentence("The training process could not be started: {why}.", why=why))
+
+
+def _mark(path: Path) -> Mark | None:
+    """What differs between two states of a file that is replaced as a whole."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino
 
 
 def _local(ref: dict[str, Any]) -> bool:

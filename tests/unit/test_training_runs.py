@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from playground.errors import InputError, NotFound, SettingsError, WrongState
 from playground.messages import Message, conversation
 from playground.models.catalog import ModelRef
 from playground.settings import PROJECT, Limits
+from playground.system import moment
 from playground.training import record
 from playground.training.dispatch import Dispatcher
 from playground.training.record import log_tail
@@ -214,6 +216,42 @@ def test_a_worker_that_is_busy_saving_is_waited_for(make_runs: Make) -> None:
     wait_for(lambda: runs.get("me", run_id).finished)
     run = runs.get("me", run_id)
     assert run.state == "stopped" and run.has_adapter and run.error is None
+
+
+def test_a_run_that_is_begun_beside_the_app_takes_its_place_and_is_watched(make_runs: Make, workspace: Workspace) -> None:
+    runs = make_runs()
+    time.sleep(1)  # the app has looked at what there is
+    beside = start(make_runs(opened=False))  # as the command line does: its folder, and then its worker
+    folder = workspace.find("runs", beside, "me")
+    write_json(folder / "status.json", {"state": "starting", "queued_at": time.time(), "launched": time.time(), "at": moment()})
+    worker = subprocess.Popen([sys.executable, str(Path(runs._line._worker[1])), str(folder)])
+    try:
+        wait_for(lambda: runs.get("me", beside).step > 2)
+        after = start(runs)
+        time.sleep(1.2)
+        assert runs.get("me", after).state == "queued" and runs.get("me", after).place_in_line == 1
+    finally:
+        worker.kill()
+        worker.wait()
+    wait_for(lambda: runs.get("me", beside).state == "failed", 3.0)
+    runs.delete("me", beside)
+    wait_for(lambda: runs.get("me", after).state == "running")
+
+
+def test_looking_for_runs_that_were_begun_beside_the_app_costs_little(make_runs: Make, workspace: Workspace) -> None:
+    runs = make_runs(opened=False)
+    run_id = start(runs)
+    folder = workspace.find("runs", run_id, "me")
+    runs.stop("me", run_id)
+    for number in range(300):
+        shutil.copytree(folder, folder.with_name(f"{number:012x}"))
+    runs._line.look()
+    began = time.perf_counter()
+    for _ in range(10):
+        runs._line.look()
+    assert (time.perf_counter() - began) / 10 < 0.03  # twice a second
+    write_json(folder / "status.json", {"state": "queued", "queued_at": 1.0})  # one that had ended
+    assert runs._line.waiting() == [folder]
 
 
 def test_a_new_app_goes_on_watching_what_a_former_one_started(make_runs: Make) -> None:
