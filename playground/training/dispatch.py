@@ -19,7 +19,7 @@ from playground.errors import PlaygroundError, Sentence, pack
 from playground.models import access, hub
 from playground.settings import PROJECT
 from playground.system import elapsed, moment, start_detached
-from playground.training import damage, ending, ranks, record, resuming, slots
+from playground.training import damage, ending, oom, ranks, record, resuming, slots
 from playground.training.launching import WORKER, command, end_group, environment
 from playground.training.slots import Cards, Slots
 from playground.training.warm import Warm
@@ -55,10 +55,12 @@ class Dispatcher:
         warm: bool = False,
         cards: Cards | None = None,
         make_room: Callable[[Path], None] = lambda folder: None,
+        ended_by_kernel: Callable[[], Any] = oom.mark,
     ) -> None:
         self.lock = threading.RLock()  # held by whoever changes a status while no worker owns it
         self._workspace, self._worker, self._patience = workspace, tuple(worker), patience
         self._secret, self._slots, self._make_room = secret, Slots(cards), make_room
+        self._ended_by_kernel = ended_by_kernel
         self._unfinished: set[Path] = set()
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
         self.warm = Warm(self._worker, workspace.home, lambda: environment(offline=True), enabled=warm)
@@ -272,6 +274,10 @@ class Dispatcher:
         elif asked is not None and asked.get("kind") == "cancel":
             if not resuming.fall_back_to_end(folder):
                 self.finish(folder, "stopped")
+        elif code in (None, -9) and slots.processes(folder) == 1 and oom.since(now.get("ended_by_kernel"), self._ended_by_kernel()):
+            why = Sentence(ending.NO_MEMORY, step=step)
+            if not (resuming.rescue(folder, why) if asked is not None else resuming.with_less(folder)):
+                self.finish(folder, "failed", why)
         else:
             self.finish(folder, *(ranks.word(folder, step) or ("failed", ending.by_exit(code, step))))
 
@@ -306,6 +312,7 @@ class Dispatcher:
             log.exception("runs: no room could be made")
         now = record.status(folder)
         begun = {"launched": time.time(), "at": moment(), "seconds": now.get("seconds_before", 0.0), "pid": None, "gpu": cards}
+        begun["ended_by_kernel"] = self._ended_by_kernel()
         write_json(folder / "status.json", {**now, "state": "starting", **begun})
         try:
             asked = record.config(folder)

@@ -3,7 +3,7 @@
     config.json     what was asked for, never changed (identity, model, data, settings with reasons, instruction); config.copy.json the same
     status.json     where it stands, replaced as a whole by whoever is responsible: the app while the run waits, then the worker,
                     and the app again when the worker is gone
-    changes.json    settings that a request to go on has changed
+    changes.json    settings that a request to go on, or memory that ran out, has changed
     request.json    what the user asks of the worker: {kind: stop | cancel, at}
     failed.json     why a process beside the main one ended a run, until whoever finds it writes that into the status
     start/          the adapter that it goes on from, where it does

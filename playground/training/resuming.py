@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from playground.errors import Sentence, SettingsError, WrongState, pack
-from playground.training import checkpoints, damage, record
+from playground.training import checkpoints, damage, ending, record
 from playground.training.config import TrainingSettings, check
 from playground.training.progress import Curve
 from playground.workspace import file_hash, read_json, write_json
 
 KEPT = ("before", "finished")
+MOST_HALVED = 2  # times that a run goes on by itself with fewer examples at a time
+RAN_OUT = "The machine ran out of memory with {before} examples at a time."
 LENGTHS = ("max_steps", "num_train_epochs")
 FELL_APART = "The loss of this run was no longer a number, and going on would lead there again. Train anew with a smaller learning rate."
 
@@ -63,7 +65,7 @@ def take_up(folder: Path, given: Mapping[str, Any], turn: float) -> None:
         write_json(folder / "changes.json", {**kept, "settings": {**kept.get("settings", {}), **_lengths(given)}, "planned_steps": steps})
     (folder / "request.json").unlink(missing_ok=True)
     finished = now.get("finished") or (was if was["manifest"] else None)
-    _queue(folder, now, step=point[0], queued_at=turn, before=was, finished=finished)
+    _queue(folder, now, step=point[0], queued_at=turn, before=was, finished=finished, halved=0)
 
 
 def rescue(folder: Path, why: Sentence | None) -> bool:
@@ -85,6 +87,33 @@ def saved_since(folder: Path) -> bool:
     """Whether there are checkpoints that are newer than when the run was taken up."""
     saved, was = checkpoints.found(folder / "checkpoints"), record.status(folder).get("before")
     return bool(saved) and (not was or saved[0][0] > was["checkpoint"])
+
+
+def with_less(folder: Path) -> bool:
+    """Put a run back in line whose worker the kernel ended for want of memory: from its last checkpoint, with fewer examples at a time.
+
+    False where one example at a time was too much, and where that was tried often enough since the person asked for the run.
+    """
+    asked, now = record.config(folder), record.status(folder)
+    settings, halved = asked["settings"], now.get("halved", 0)
+    size = settings["per_device_train_batch_size"]
+    if size == 1 or halved >= MOST_HALVED:
+        return False
+    less = ending.fewer(size, settings["gradient_accumulation_steps"])
+    step = now.get("step", 0)
+    ran_out = {"step": step, "before": (asked.get("ran_out") or {}).get("before", size)}
+    why = pack(Sentence(RAN_OUT, before=ran_out["before"]))
+    kept = {} if damage.unreadable(folder / "changes.json") else read_json(folder / "changes.json", {})
+    changes = {
+        "settings": {**kept.get("settings", {}), **less},
+        "ran_out": ran_out,
+        "reasons": asked.get("reasons", {}) | dict.fromkeys(less, why),
+    }
+    write_json(folder / "changes.json", {**kept, **changes})
+    point = checkpoints.newest(folder / "checkpoints")
+    warnings = [pack(ending.smaller(step, less["per_device_train_batch_size"], ran_out["before"]))]
+    _queue(folder, now, step=point[0] if point else 0, halved=halved + 1, warnings=warnings)
+    return True
 
 
 def _queue(folder: Path, now: Mapping[str, Any], **changed: Any) -> None:

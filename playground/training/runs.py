@@ -23,7 +23,7 @@ from playground.models.catalog import AdapterRef, Catalog, ModelRef
 from playground.models.folder import parameters_of
 from playground.settings import Limits
 from playground.system import machine
-from playground.training import again, beginning, damage, record, resuming, samples
+from playground.training import again, beginning, damage, oom, record, resuming, samples
 from playground.training.dispatch import PATIENCE, Dispatcher, Secret
 from playground.training.launching import WORKER
 from playground.training.metrics import MetricsReader
@@ -67,9 +67,10 @@ class Runs:
         warm: bool = False,
         cards: Cards | None = None,
         make_room: Callable[[Path], None] = lambda folder: None,
+        ended_by_kernel: Callable[[], Any] = oom.mark,
     ) -> None:
         self._workspace, self._catalog, self._limits = workspace, catalog, limits or Limits()
-        self._line = Dispatcher(workspace, worker, patience, secret, warm, cards, make_room)
+        self._line = Dispatcher(workspace, worker, patience, secret, warm, cards, make_room, ended_by_kernel)
         self._readers: OrderedDict[str, MetricsReader] = OrderedDict()
         self._reading = threading.Lock()
 

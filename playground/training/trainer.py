@@ -29,7 +29,8 @@ def playground_trainer(base: type) -> type:
 
     Takes besides: `count`, told how many tokens each training batch held; `quick`, a `playground.training.quick.Quick` or None; `facts`,
     which gives what the run wants to find again in a checkpoint; `kept`, which gives the steps whose checkpoints have to stay;
-    `saving`, a context in which checkpoints are written; `side_by_side`, a collator that takes the place of the usual one for training batches.
+    `saving`, a context in which checkpoints are written; `side_by_side`, a collator that takes the place of the usual one for training
+    batches.
     """
 
     class PlaygroundTrainer(base):

@@ -75,7 +75,10 @@ class Training:
         self.asked = record.config(folder)
         self.settings = TrainingSettings(**self.asked["settings"])
         self.ref = ModelRef(**self.asked["model"])
-        self.warnings: list[Sentence] = []
+        ran_out = self.asked.get("ran_out")  # before this process was there
+        size = self.settings.per_device_train_batch_size
+        self.warnings = [ending.smaller(ran_out["step"], size, ran_out["before"])] if ran_out else []
+        self.first_size = ran_out["before"] if ran_out else size
         self.signalled = False
         self.learned_in = 0.0  # seconds of the training loop, with its checks
         ranks.join()
@@ -212,18 +215,8 @@ class Training:
     def _smaller(self) -> None:
         """After the memory ran out: the same examples a step, fewer of them at once."""
         now = self.settings
-        size = now.per_device_train_batch_size
-        part = next(number for number in range(2, size + 1) if size % number == 0)
-        self.settings = replace(
-            now, per_device_train_batch_size=size // part, gradient_accumulation_steps=now.gradient_accumulation_steps * part
-        )
-        step, before = self.status.now.get("step", 0), self.asked["settings"]["per_device_train_batch_size"]
-        self.warnings = [
-            Sentence(
-                "The machine ran out of memory at step {step}, so {size} examples are read at a time instead of {before}; each step still "
-                "learns from as many as before.", step=step, size=size // part, before=before,
-            )
-        ]  # fmt: skip
+        self.settings = replace(now, **ending.fewer(now.per_device_train_batch_size, now.gradient_accumulation_steps))
+        self.warnings = [ending.smaller(self.status.now.get("step", 0), self.settings.per_device_train_batch_size, self.first_size)]
         _say(str(self.warnings[0]))
         free()
 

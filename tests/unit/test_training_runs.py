@@ -20,7 +20,7 @@ from playground.messages import Message, conversation
 from playground.models.catalog import ModelRef
 from playground.settings import PROJECT, Limits
 from playground.system import moment
-from playground.training import record
+from playground.training import oom, record
 from playground.training.dispatch import Dispatcher
 from playground.training.record import log_tail
 from playground.training.runs import Runs
@@ -188,6 +188,59 @@ def test_a_worker_killed_from_outside_is_noticed_with_reason_and_log(make_runs: 
     assert "memory" in str(run.error) and "the worker is at it" in run.log_tail
     assert len(runs.metrics("me", run_id)) >= 2
     wait_for(lambda: runs.get("me", after).state == "running")
+
+
+def test_a_worker_that_the_kernel_ends_for_want_of_memory_goes_on_with_fewer_examples_at_a_time(make_runs: Make) -> None:
+    count = [0]
+    runs = make_runs(ended_by_kernel=lambda: {"boot": "b", "of": "here", "count": count[0]})
+    run_id = start(runs, per_device_train_batch_size=8, gradient_accumulation_steps=2)
+
+    def killed(by_kernel: bool) -> None:
+        wait_for(lambda: runs.get("me", run_id).state == "running" and runs.get("me", run_id).step > 2)
+        pid = runs.get("me", run_id).pid
+        count[0] += by_kernel
+        os.kill(pid, signal.SIGKILL)  # type: ignore[arg-type]
+        wait_for(lambda: runs.get("me", run_id).pid != pid or runs.get("me", run_id).finished)
+
+    for size in (4, 2):
+        killed(by_kernel=True)
+        run = runs.get("me", run_id)
+        assert (run.settings["per_device_train_batch_size"], run.settings["gradient_accumulation_steps"]) == (size, 16 // size)
+        assert run.error is None and "with 8 examples" in run.reasons["per_device_train_batch_size"]
+        assert any("ran out of memory" in one and f"so {size} examples" in one and "instead of 8" in one for one in run.warnings)
+    killed(by_kernel=True)
+    run = runs.get("me", run_id)
+    assert run.state == "failed" and "ran out of memory at step" in str(run.error), "it was tried twice"
+
+    run_id = start(runs, per_device_train_batch_size=8)
+    killed(by_kernel=False)
+    run = runs.get("me", run_id)
+    assert run.state == "failed" and "from outside" in str(run.error) and run.settings["per_device_train_batch_size"] == 8
+    run_id = start(runs, per_device_train_batch_size=1)
+    killed(by_kernel=True)
+    assert runs.get("me", run_id).state == "failed" and "smaller batch size" in str(runs.get("me", run_id).error)
+
+
+def test_what_the_kernel_counts_is_read_where_it_stands(tmp_path: Path) -> None:
+    assert oom.mark(tmp_path) is None and not oom.since(None, None)
+    groups = tmp_path / "sys/fs/cgroup"
+    for folder in (tmp_path / "proc/self", groups / "mine", groups / "memory/mine"):
+        folder.mkdir(parents=True)
+    (tmp_path / "proc/vmstat").write_text("nr_free_pages 3\noom_kill 7\n")
+    machine = oom.mark(tmp_path)
+    assert machine and machine["count"] == 7
+    (tmp_path / "proc/self/cgroup").write_text("2:cpu,cpuacct:/mine\n0::/mine\n")
+    (groups / "mine/memory.events").write_text("low 0\nhigh 0\nmax 90\noom 1\noom_kill 1\noom_group_kill 0\n")
+    before = oom.mark(tmp_path)
+    assert before and before["count"] == 1 and not oom.since(before, before)
+    assert not oom.since(before, machine), "another counter tells nothing"
+    (groups / "mine/memory.events").write_text("oom_kill 2\n")
+    assert oom.since(before, oom.mark(tmp_path)) and not oom.since({**before, "boot": "another"}, oom.mark(tmp_path))
+    (tmp_path / "proc/self/cgroup").write_text("4:memory:/mine\n0::/\n")
+    (groups / "memory/mine/memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 5\n")
+    assert oom.mark(tmp_path)["count"] == 5  # type: ignore[index]
+    if sys.platform == "linux" and "oom_kill " in Path("/proc/vmstat").read_text():
+        assert oom.mark()
 
 
 def test_a_worker_that_ends_by_itself_without_a_word(make_runs: Make) -> None:
