@@ -350,8 +350,10 @@ class Runs:
         return machine()
 
     def _next_name(self, owner: str, dataset_name: str) -> str:
-        count = sum(record.config(folder).get("dataset", {}).get("name") == dataset_name for folder in self._workspace.list("runs", owner))
-        return f"{dataset_name} #{count + 1}"
+        """One above the highest number so far, for a run that is deleted does not give its number to another."""
+        names = (str(record.config(folder).get("name", "")) for folder in self._workspace.list("runs", owner))
+        numbered = (name.removeprefix(f"{dataset_name} #") for name in names if name.startswith(f"{dataset_name} #"))
+        return f"{dataset_name} #{max((int(number) for number in numbered if number.isdecimal() and len(number) < 10), default=0) + 1}"
 
 
 def _lines(conversations: Iterable[Conversation]) -> bytes:

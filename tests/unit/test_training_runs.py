@@ -357,6 +357,15 @@ def test_delete_refuses_a_training_run_and_removes_others(make_runs: Make, works
     assert runs.list("me") == [] and not any((workspace.home / "runs").iterdir())
 
 
+def test_no_two_runs_get_the_same_name(make_runs: Make) -> None:
+    runs = make_runs(opened=False)
+    ids = [start(runs) for _ in range(3)]
+    runs.delete("me", ids[0])
+    start(runs)
+    assert [run.name for run in runs.list("me")] == ["letters #4", "letters #3", "letters #2"]
+    assert runs.get("ann", start(runs, owner="ann")).name == "letters #1"
+
+
 def test_owners_do_not_see_each_other(make_runs: Make) -> None:
     runs = make_runs(opened=False)
     run_id = start(runs, owner="ann")
