@@ -107,6 +107,11 @@ def test_waiting_runs_change_places(server: Server, client: Client, dataset: str
     assert client.predict(api_name="/move_run", run_id=second, place=1)["place_in_line"] == 1
     expect(told).to_contain_text("Place 1", timeout=10_000)
     page.locator("#cancel-button").click()
+    expect(page.locator("#cancel-sure")).to_contain_text("Really")
+    page.wait_for_timeout(1500)  # the page goes on to tell of the run meanwhile
+    assert get(client, second)["state"] == "queued", "it asks before it throws anything away"
+    page.locator("#cancel-sure").click()
+    expect(page.locator("#cancel-sure")).to_be_hidden(timeout=10_000)
     expect(told).to_contain_text("Stopped before the first step", timeout=10_000)
     expect(page.locator("#earlier-button")).to_be_hidden()
     for run in (first, busy):

@@ -59,6 +59,7 @@ def build(page: Page) -> TrainTab:
                 waiting = line.build(page)
                 stop = gr.Button(label("train.stop"), visible=False, scale=0, min_width=260, elem_id="stop-button")
                 cancel = gr.Button(label("train.cancel"), visible=False, scale=0, min_width=220, elem_id="cancel-button")
+                surely = gr.Button(label("train.cancel_sure"), variant="stop", visible=False, scale=0, min_width=220, elem_id="cancel-sure")
             figures = gr.HTML(elem_id="run-figures")
             with gr.Row(equal_height=False):
                 drawn = curves.build(page)
@@ -115,6 +116,7 @@ def build(page: Page) -> TrainTab:
             *compared.update(visitor, mine, *picked),
             gr.update(visible=active and found is not None and found.state in ("starting", "running")),
             gr.update(visible=active),
+            gr.skip() if active else gr.update(visible=False),  # who is asked is given time to answer, while the curve goes on
             gr.update(visible=found is not None and not active),
             gr.update(visible=False),
             gr.update(visible=bool(found and found.log_tail)),
@@ -140,6 +142,7 @@ def build(page: Page) -> TrainTab:
         *compared.outputs,
         stop,
         cancel,
+        surely,
         delete,
         sure,
         log_box,
@@ -205,7 +208,7 @@ def build(page: Page) -> TrainTab:
     needed.wire(tab, model, own_model, preset, recipe.rest, begin.choice, fields, seen)
     begin.wire(tab, seen)
     brought.wire(tab, timer)
-    for button, what in ((stop, "stop"), (cancel, "cancel")):
+    for button, what in ((stop, "stop"), (surely, "cancel")):
         button.click(on(ask(what)), [page.owner, page.run_id], timer, api_visibility="private").success(on(show), inputs, outputs, **quiet)
     for button, by in ((waiting.earlier, -1), (waiting.later, 1)):
         button.click(on(waiting.move(by)), [page.owner, page.run_id], None, api_visibility="private").success(
@@ -215,6 +218,8 @@ def build(page: Page) -> TrainTab:
         on(going_on.take_up), [page.owner, page.run_id, going_on.more, going_on.unit], [going_on.more, timer], api_visibility="private"
     )
     resumed.success(on(show), inputs, outputs, **quiet)
+    cancel.click(lambda: gr.update(visible=True), None, surely, **quiet)
+    page.run_id.change(lambda: gr.update(visible=False), None, surely, **quiet)  # it was asked of another run
     delete.click(lambda: gr.update(visible=True), None, sure, **quiet)
     sure.click(on(remove), [page.owner, page.run_id], page.run_id, api_visibility="private").success(on(show), inputs, outputs, **quiet)
     run.input(lambda chosen_run: chosen_run, run, page.run_id, **quiet)
