@@ -150,6 +150,15 @@ class Workspace:
                     shutil.rmtree(folder, ignore_errors=True)
 
 
+def mark(path: Path) -> tuple[int, int] | None:
+    """What differs between two states of a file that is replaced as a whole; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino
+
+
 def file_hash(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:

@@ -23,7 +23,7 @@ from playground.training import damage, ending, oom, ranks, record, resuming, sl
 from playground.training.launching import WORKER, command, end_group, environment
 from playground.training.slots import Cards, Slots
 from playground.training.warm import Warm
-from playground.workspace import Workspace, write_json
+from playground.workspace import Workspace, mark, write_json
 
 log = logging.getLogger(__name__)
 TICK = 0.5  # seconds between two looks
@@ -39,7 +39,6 @@ FORGOTTEN = (
     "{model} opens with your access token only, which was forgotten when the playground was started anew. Give it again on the Train tab, "
     "under the model; the run starts by itself then"
 )
-Mark = tuple[int, int]
 Secret = Callable[[str, str], str | None]  # (owner, model) -> the token with which a worker may fetch the model for its owner
 
 
@@ -67,7 +66,7 @@ class Dispatcher:
         self._heard: dict[Path, tuple[float | None, float]] = {}  # last word of a worker that was asked to stop, and when it was seen
         self._wake, self._closing = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
-        self._ended: dict[str, Mark] = {}  # runs that had ended, and their status files then
+        self._ended: dict[str, tuple[int, int]] = {}  # runs that had ended, and their status files then
         self._last_turn = 0.0
 
     def open(self) -> None:
@@ -202,14 +201,14 @@ class Dispatcher:
         """Find what has not ended, also what somebody began beside this app. What has ended is not read again until its status changes."""
         ended = {}
         for folder in self._workspace.all("runs"):
-            mark = _mark(folder / "status.json")
-            if mark is not None and self._ended.get(folder.name) == mark:
-                ended[folder.name] = mark
+            now = mark(folder / "status.json")
+            if now is not None and self._ended.get(folder.name) == now:
+                ended[folder.name] = now
             elif folder not in self._unfinished and self._workspace.is_item(folder):
                 if record.status(folder)["state"] not in record.FINAL:
                     self._unfinished.add(folder)
-                elif mark is not None:
-                    ended[folder.name] = mark
+                elif now is not None:
+                    ended[folder.name] = now
         self._ended = ended
 
     def _is_active(self, folder: Path) -> bool:
@@ -331,15 +330,6 @@ class Dispatcher:
             log.exception("runs: a worker could not be started")
             why = error.strerror or Sentence("unknown")
             self.finish(folder, "failed", Sentence("The training process could not be started: {why}.", why=why))
-
-
-def _mark(path: Path) -> Mark | None:
-    """What differs between two states of a file that is replaced as a whole."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino
 
 
 def _local(ref: dict[str, Any]) -> bool:

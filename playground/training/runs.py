@@ -6,6 +6,7 @@ trains; `dispatch` starts workers and notices their end; `record` reads folders.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import threading
@@ -30,7 +31,7 @@ from playground.training.metrics import MetricsReader
 from playground.training.plan import Parts, Plan, make_plan
 from playground.training.record import Run
 from playground.training.slots import Cards
-from playground.workspace import Workspace, write_bytes, write_json
+from playground.workspace import Workspace, mark, write_bytes, write_json
 
 READERS = 32  # curves kept in memory between two looks
 Points = list[dict[str, Any]]
@@ -73,6 +74,7 @@ class Runs:
         self._line = Dispatcher(workspace, worker, patience, secret, warm, cards, make_room, ended_by_kernel)
         self._readers: OrderedDict[str, MetricsReader] = OrderedDict()
         self._reading = threading.Lock()
+        self._owners: dict[str, Any] = {}
 
     def open(self) -> None:
         """Begin to start queued runs and to watch running ones, also those that a former app started."""
@@ -180,6 +182,16 @@ class Runs:
         """All runs of an owner, newest first."""
         waiting = self._line.waiting()
         return [self._read(folder, waiting) for folder in self._workspace.list("runs", owner)]
+
+    def stirred(self, owner: str) -> str:
+        """What differs as soon as anything becomes of an owner's runs; costs little enough to be asked all the time."""
+        found = []
+        for folder in self._workspace.all("runs"):
+            if folder.name not in self._owners and (asked := record.config(folder)):
+                self._owners[folder.name] = asked.get("owner")  # which never changes
+            if self._owners.get(folder.name) == owner:
+                found.append((folder.name, mark(folder / "status.json")))
+        return hashlib.sha256(repr(sorted(found)).encode()).hexdigest()[:16]
 
     def metrics(self, owner: str, run_id: str, since_step: int = 0) -> Points:
         """The curve after `since_step` (all of it with 0, also the check before the first step), one point per step with all keys."""

@@ -120,6 +120,23 @@ def test_waiting_runs_change_places(server: Server, client: Client, dataset: str
         client.predict(api_name="/delete_run", run_id=run)
 
 
+@pytest.mark.timeout(300)
+def test_a_page_on_which_nothing_runs_learns_what_another_one_does(server: Server, client: Client, dataset: str, open_page: Open) -> None:
+    for run in client.predict(api_name="/list_runs"):
+        client.predict(api_name="/cancel_run", run_id=run["run_id"]) if run["state"] in ("queued", "running") else None
+    run = train(client, dataset, max_steps=2)
+    wait_until(client, run, "done")
+    page = open_train(open_page, server)
+    expect(page.locator("#run-told")).to_contain_text("Finished in", timeout=30_000)
+    page.wait_for_timeout(3000)  # by now it asks no more every second
+    client.predict(api_name="/resume_run", run_id=run, settings={"max_steps": 4000})
+    expect(page.locator("#run-told")).to_contain_text("Learning", timeout=40_000)
+    expect(page.locator("#stop-button")).to_be_visible()
+    client.predict(api_name="/cancel_run", run_id=run)
+    expect(page.locator("#run-told")).to_contain_text("Finished in", timeout=15_000)
+    expect(page.locator("#run-figures")).to_contain_text("2 of 2")
+
+
 @pytest.mark.timeout(600)
 def test_two_runs_in_one_chart(server: Server, client: Client, dataset: str, open_page: Open) -> None:
     runs = [train(client, dataset, max_steps=6, eval_steps=2, learning_rate=rate) for rate in (0.001, 0.004)]

@@ -307,6 +307,26 @@ def test_looking_for_runs_that_were_begun_beside_the_app_costs_little(make_runs:
     assert runs._line.waiting() == [folder]
 
 
+def test_a_page_can_ask_cheaply_whether_anything_became_of_its_owners_runs(make_runs: Make, workspace: Workspace) -> None:
+    runs = make_runs(opened=False)
+    run_id = start(runs)
+    folder = workspace.find("runs", run_id, "me")
+    write_json(folder / "status.json", {"state": "done"})
+    for number in range(300):
+        shutil.copytree(folder, folder.with_name(f"{number:012x}"))
+    before, others = runs.stirred("me"), runs.stirred("ann")
+    began = time.perf_counter()
+    assert all(runs.stirred("me") == before for _ in range(10))
+    assert (time.perf_counter() - began) / 10 < 0.03  # of each page, every ten seconds
+    write_json(folder / "status.json", {"state": "running"})
+    begun = runs.stirred("me")
+    write_json(folder / "status.json", {"state": "done"})
+    runs.delete("me", run_id)
+    assert len({before, begun, runs.stirred("me")}) == 3 and runs.stirred("ann") == others
+    start(runs, owner="ann")
+    assert runs.stirred("ann") != others
+
+
 def test_a_new_app_goes_on_watching_what_a_former_one_started(make_runs: Make) -> None:
     former = make_runs()
     run_id, waiting = start(former), start(former)

@@ -16,6 +16,8 @@ from playground.ui.page import Page
 from playground.ui.run_words import status_sentence
 from playground.ui.tabs import beginning, bring, curves, estimate, line, onward, overlay, recipes, settings_form, takeaway, token, watch
 
+SLOW = 10.0  # seconds between two looks of a page on which nothing runs
+
 
 @dataclass(frozen=True)
 class TrainTab:
@@ -84,8 +86,8 @@ def build(page: Page) -> TrainTab:
             own_model = gr.Textbox(label=label("train.model_own"), info=label("train.model_own_info"), max_lines=1, elem_id="own-model")
             fields = settings_form.build(page)
         brought = bring.build(page)
-        seen = gr.State("")
-    timer = page.timer
+        seen, heard = gr.State(""), gr.State("")
+    timer, slow = page.timer, gr.Timer(SLOW)
 
     def show(visitor: Visitor, dataset_id: str | None, run_id: str | None, former: str, wanted: str, *picked: Any) -> list[Any]:
         """Everything below the button; nothing is sent when nothing changed."""
@@ -94,8 +96,9 @@ def build(page: Page) -> TrainTab:
         if not dataset_id and not run_id and services.newest(visitor.owner) != (None, None):
             return [gr.skip()] * len(outputs)  # a hand quicker than the page, which has not chosen yet what to open with
         state = f"{dataset_id} {len(mine)} {_signature(found)} {[one.state for one in mine[:20]]}"
+        ticking = gr.Timer(active=any(not one.finished for one in mine))
         if state == former:
-            return [gr.skip()] * len(outputs)
+            return [*[gr.skip()] * (len(outputs) - 1), ticking]
         say = page.say_in(visitor.language)
         metrics = services.runs.metrics(visitor.owner, found.run_id) if found else []
         active = found is not None and not found.finished
@@ -124,7 +127,7 @@ def build(page: Page) -> TrainTab:
             gr.update(choices=[(run_label(one, say), one.run_id) for one in mine], value=found.run_id if found else None),
             gr.Dataframe([run_row(one, say) for one in mine], headers=heads),
             gr.Dataframe(setting_rows(found, page, visitor) if found else [], headers=why),
-            gr.Timer(active=any(not one.finished for one in mine)),
+            ticking,
         ]
 
     outputs = [
@@ -153,6 +156,11 @@ def build(page: Page) -> TrainTab:
         timer,
     ]
     inputs = [page.owner, page.dataset_id, page.run_id, seen, drawn.view, *compared.inputs]
+
+    def listen(visitor: Visitor, former: str) -> tuple[Any, Any]:
+        """While nothing runs the page asks seldom, and only whether anything has become of the runs: another page may have started one."""
+        now = services.runs.stirred(visitor.owner)
+        return (gr.skip(), gr.skip()) if now == former else (now, gr.Timer(active=True))
 
     def models(visitor: Visitor, chosen_model: str | None) -> tuple[Any, Any]:
         """The list as it is now; what can be had changes with the network. The choice stays."""
@@ -226,6 +234,7 @@ def build(page: Page) -> TrainTab:
     gr.on(
         [timer.tick, page.run_id.change, page.dataset_id.change, tab.select], on(show), inputs, outputs, trigger_mode="always_last", **quiet
     )
+    slow.tick(on(listen), [page.owner, heard], [heard, timer], **quiet)
     tab.select(on(models), [page.owner, model], [model, model_note], **quiet)
     model.input(on(about_model), [page.owner, model], model_note, **quiet)
     gr.on(
