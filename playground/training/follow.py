@@ -8,15 +8,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from playground.errors import PlaygroundError, Sentence
+from playground.errors import Sentence
 from playground.system import memory_mb
 from playground.training import ranks
 from playground.training.cores import Cores
+from playground.training.ending import FellApart
 from playground.training.memory import card
 from playground.training.progress import Clock, Curve, Status
 
@@ -35,6 +37,7 @@ class Follow(TrainerCallback):
     Args:
         patience: checks without improvement after which it ends.
         keep_best: have a checkpoint saved at each best check.
+        finished: the step of the checkpoint to which a finished run falls back that this one makes longer.
         signalled: whether this process was asked to end.
         answer: asked at every check, with the model and the step.
         until: the step at which it ends, however long it was planned.
@@ -50,6 +53,7 @@ class Follow(TrainerCallback):
         patience: int | None,
         keep_best: bool,
         signalled: Callable[[], bool],
+        finished: int | None = None,
         cores: Cores | None = None,
         answer: Callable[[Any, int], None] | None = None,
         until: int | None = None,
@@ -59,6 +63,7 @@ class Follow(TrainerCallback):
         self._folder, self._status, self._curve, self._clock = folder, status, curve, Clock()
         self._until = until
         self._patience, self._keep_best, self._unimproved = patience, keep_best, 0
+        self._finished = finished
         self._pending: dict[str, Any] | None = None  # the point of a step whose check is still going on
         self._began, self._checking = time.monotonic(), 0.0
         self._tokens = self._tokens_before = 0
@@ -81,8 +86,16 @@ class Follow(TrainerCallback):
         self.best = (facts["best"][0], facts["best"][1]) if facts["best"] else None
 
     def kept(self) -> int | None:
-        """The step whose checkpoint has to stay."""
+        """The step that did best, where that is what is kept in the end."""
         return self.best[1] if self.best and self._keep_best else None
+
+    def saving(self) -> AbstractContextManager[None]:
+        """Around the writing of a checkpoint."""
+        return self._status.saving()
+
+    def needed(self) -> set[int]:
+        """The steps whose checkpoints have to stay."""
+        return {step for step in (self.kept(), self._finished) if step is not None}
 
     @property
     def _seconds(self) -> float:
@@ -198,8 +211,10 @@ class Follow(TrainerCallback):
         if math.isfinite(logs["loss"]) and math.isfinite(logs.get("grad_norm") or 0.0):
             return
         self._status.write(diverged=True)  # from its last checkpoint it would only go the same way
-        raise PlaygroundError(
-            "At step {step} the loss was no longer a number: the steps were too large and the model fell apart. "
-            "Train again with a smaller learning rate, for example {better:g} instead of {rate:g}.",
-            step=step, better=args.learning_rate / 10, rate=args.learning_rate,
+        raise FellApart(
+            Sentence(
+                "At step {step} the loss was no longer a number: the steps were too large and the model fell apart. "
+                "Train again with a smaller learning rate, for example {better:g} instead of {rate:g}.",
+                step=step, better=args.learning_rate / 10, rate=args.learning_rate,
+            )
         )  # fmt: skip
