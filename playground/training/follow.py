@@ -103,6 +103,8 @@ class Follow(TrainerCallback):
         if self._asked():
             self.stopped = control.should_training_stop = control.should_save = True
             control.should_evaluate = False
+        if self.stopped or state.global_step >= state.max_steps:
+            control.should_log = True  # and with its last step, however seldom one is drawn
         checks = math.ceil((state.max_steps - state.global_step) / args.eval_steps) if args.eval_steps else 0
         self._status.maybe(
             step=state.global_step,

@@ -199,6 +199,18 @@ def take_up(runs: Runs, folder: Path, was: Truth, name: str) -> None:
     assert point and again.step == point[0] and again.run_id == was.run.run_id
 
 
+@pytest.mark.parametrize(("steps", "often", "drawn"), [(25, 10, [10, 20, 25]), (6, 10, [6]), (4, 2, [2, 4])])
+def test_a_curve_with_few_points_is_not_called_damaged(
+    workspace: Workspace, settings: Settings, learner: Path, steps: int, often: int, drawn: list[int]
+) -> None:
+    runs = Runs(workspace, Catalog(settings))
+    run_id = learn_here(runs, workspace, lambda: start(runs, learner, max_steps=steps, logging_steps=often, eval_steps=0))
+    run = runs.get("me", run_id)
+    assert (run.state, run.step, [str(one) for one in run.warnings]) == ("done", steps, [])
+    points = runs.metrics("me", run_id)
+    assert [point["step"] for point in points] == drawn and all(point["loss"] for point in points)
+
+
 def test_what_a_killed_worker_was_writing_is_taken_away_at_the_next_checkpoint(tmp_path: Path) -> None:
     import torch
 
