@@ -70,6 +70,7 @@ class Follow(TrainerCallback):
         """What a checkpoint has to hold so that another process can go on counting."""
         return {"tokens": self._tokens, "seconds": self._seconds, "best": self.best, "unimproved": self._unimproved}
 
+        self._curve.to_disk()  # so that it is never behind a checkpoint
     def go_on(self, facts: dict[str, Any]) -> None:
         """Count on from a checkpoint."""
         self._tokens, self._unimproved = facts["tokens"], facts["unimproved"]
@@ -89,6 +90,7 @@ class Follow(TrainerCallback):
             self._began = time.monotonic()
         self._status.write(state="running", max_steps=state.max_steps, step=state.global_step, doing=None)
 
+        self._drawn = state.global_step
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
         if self._cores is not None:
             self._cores.adapt()
@@ -174,6 +176,8 @@ class Follow(TrainerCallback):
         self._status.write(step=state.global_step, epoch=round(state.epoch or 0.0, 4), eta_seconds=0.0)
 
     def flush(self, step: int) -> None:
+        if self._drawn < state.global_step:  # asked to stop during a check, at a step that was not to be drawn
+            self._add(state.global_step, self._now(state))
         """Write the point of a check that was broken off."""
         if self._pending is not None:
             self._add(step, self._pending)
@@ -186,6 +190,7 @@ class Follow(TrainerCallback):
         self._curve.add(step, **point)
         self._also(step, point)
 
+        self._drawn = step
     def _asked(self) -> bool:
         return ranks.agree(self._signalled() or (self._folder / "request.json").exists())
 

@@ -27,7 +27,7 @@ def take_up(folder: Path, given: Mapping[str, Any], turn: float) -> None:
 
     Raises:
         WrongState: it is still at work, has nothing to go on from, fell apart, or is where it was to end.
-        InputError: its rows are damaged.
+        InputError: its rows, or what it began with, are damaged.
         SettingsError: other settings, which cannot change on the way.
     """
     before = record.read(folder)
@@ -40,6 +40,7 @@ def take_up(folder: Path, given: Mapping[str, Any], turn: float) -> None:
     if not asked:
         raise WrongState(damage.LOST_ASKED, folder=folder)
     damage.check_rows(folder, asked)
+    damage.check_start(folder, asked)
     settings = {**asked["settings"], **_lengths(given)}
     point = checkpoints.newest(folder / "checkpoints")
     if point is None:

@@ -115,6 +115,7 @@ class Training:
             model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
             unpack(model, dtype())
         start = self.folder / "start"
+        damage.check_start(self.folder, self.asked)
         model = methods.attach(model, self.settings, encoder_decoder=self.ref.encoder_decoder, start=start if start.is_dir() else None)
         ranks.only_main(methods.begin, model, self.settings, self.folder / "initial")
         return model, load_tokenizer(self.ref)
@@ -160,7 +161,8 @@ class Training:
         return train, validation
 
     def _samples(self, tokenizer: Any) -> Samples:
-        return Samples(self.folder, tokenizer, self.settings.max_length, dtype(), self.ref.encoder_decoder)
+        file = Curve(self.folder / "samples.jsonl")
+        return Samples(self.folder, file, tokenizer, self.settings.max_length, dtype(), self.ref.encoder_decoder)
 
     def _follow(self, curve: Curve, samples: Samples) -> Any:
         import torch
