@@ -58,14 +58,7 @@ def explain(metrics: Sequence[dict[str, Any]], say: Say, *, finished: bool = Fal
     if len(losses) < 3:
         return say("told.first")
     now = fmean(losses[-_width(losses) :])
-    trouble = _too_high(metrics, losses, say) or _diverging(metrics, losses, say)
-    learnt_by_heart = overfitting(metrics)
-    if trouble is None and learnt_by_heart:
-        kept, since, lowest, last = learnt_by_heart
-        what = "told.rising_kept" if keeps_best else "told.rising_lost"
-        trouble = say("told.rising", step=since, last=last, best=lowest) + " " + say(what, step=kept)
-    if trouble is None and jumps(metrics):
-        trouble = say("told.jumps", better=gentler(metrics), rate=_rate(metrics))
+    trouble = _trouble(metrics, losses, say, finished, keeps_best)
     if finished:
         final = say("told.final", first=losses[0], last=now)
         if trouble:
@@ -84,6 +77,35 @@ def explain(metrics: Sequence[dict[str, Any]], say: Say, *, finished: bool = Fal
     if slope.falling:
         return say("told.falling", first=losses[0], last=now)
     return say("told.flat", last=now) if slope.flat else say("told.unclear", last=now)
+
+
+def _trouble(metrics: Sequence[dict[str, Any]], losses: Sequence[float], say: Say, finished: bool, keeps_best: bool) -> str | None:
+    """What goes wrong, the worst of it, and what to do now, or next time."""
+    rates = {"better": gentler(metrics), "rate": _rate(metrics)}
+    again = say("told.again" if finished else "told.stop_and_again", **rates)
+    if found := _too_high(losses, say) or _diverging(metrics, losses, say):
+        return f"{found} {again}"
+    if gone := worse_than_untrained(metrics, finished=finished):
+        start, lowest = gone
+        return f"{say('told.worse', start=start, best=lowest)} {again} {say('told.worse_then')}"
+    if learnt_by_heart := overfitting(metrics):
+        kept, since, lowest, last = learnt_by_heart
+        now, then = ("told.rising_kept", "told.rising_next") if keeps_best else ("told.rising_lost", "told.rising_lost_end")
+        return say("told.rising", step=since, last=last, best=lowest) + " " + say(then if finished else now, step=kept)
+    if jumps(metrics):
+        return f"{say('told.jumps')} {say('told.calmer_next' if finished else 'told.calmer', **rates)}"
+    return None
+
+
+def worse_than_untrained(metrics: Sequence[dict[str, Any]], *, finished: bool = False) -> tuple[float, float] | None:
+    """(loss on unseen rows before the first step, the lowest since) where learning has only made it worse; while it learns, only after some
+    checks, the last of which is no better than those before."""
+    checks = [(step, value) for step, value in series(metrics, "eval_loss") if math.isfinite(value)]
+    if len(checks) < 2 or checks[0][0]:
+        return None
+    start, later = checks[0][1], [value for _, value in checks[1:]]
+    recovering = len(later) < 3 or later[-1] <= min(later)
+    return None if min(later) <= start * (1 + RISEN) or (recovering and not finished) else (start, min(later))
 
 
 def overfitting(metrics: Sequence[dict[str, Any]]) -> tuple[int, int, float, float] | None:
@@ -156,11 +178,10 @@ def _rate(metrics: Sequence[dict[str, Any]]) -> float:
     return float(max((value for _, value in series(metrics, "learning_rate")), default=0.0))
 
 
-def _too_high(metrics: Sequence[dict[str, Any]], losses: Sequence[float], say: Say) -> str | None:
+def _too_high(losses: Sequence[float], say: Say) -> str | None:
     if not above_start(losses):
         return None
-    start, now = fmean(losses[:5]), fmean(losses[-_width(losses) :])
-    return say("told.too_high", first=start, last=now, better=gentler(metrics), rate=_rate(metrics))
+    return say("told.too_high", first=fmean(losses[:5]), last=fmean(losses[-_width(losses) :]))
 
 
 def _diverging(metrics: Sequence[dict[str, Any]], losses: Sequence[float], say: Say) -> str | None:
@@ -168,7 +189,7 @@ def _diverging(metrics: Sequence[dict[str, Any]], losses: Sequence[float], say: 
     since = risen_since(points)
     if since is None:
         return None
-    return say("told.diverging", step=since, last=fmean(losses[-_width(losses) :]), better=gentler(metrics), rate=_rate(metrics))
+    return say("told.diverging", step=since, last=fmean(losses[-_width(losses) :]))
 
 
 def _width(losses: Sequence[float]) -> int:

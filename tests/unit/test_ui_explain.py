@@ -134,6 +134,42 @@ def test_a_check_before_the_first_step_is_no_best() -> None:
     assert overfitting(metrics) is None
 
 
+RISING = {30: 2.6, 40: 2.61, 50: 2.63, 60: 2.65}
+
+
+def test_learning_that_only_makes_it_worse_is_told_with_what_to_do() -> None:
+    losses = [2.0 - 0.01 * step for step in range(60)]
+    worse = curve(losses, {0: 2.0, 10: 2.6, 20: 2.62, **RISING})
+    for finished in (False, True):
+        said = told(worse, finished=finished)
+        assert "told.worse]" in said and "2.00 then, 2.60 at its best" in said and "0.0003 instead of 0.001" in said
+        assert "overfitting" not in said and "lose nothing" not in said
+    assert "Stop, and" in told(worse) and "Stop, and" not in told(worse, finished=True)
+    level = told(curve(losses, {0: 2.0} | dict.fromkeys(range(10, 61, 10), 2.6)), finished=True)
+    assert "told.worse]" in level and "final_unseen" not in level
+    assert "told.worse]" in told(curve(losses[:20], {0: 2.0, 20: 2.3}), finished=True), "a short run has a single check"
+
+
+@pytest.mark.parametrize(
+    "checks", [{0: 2.0, 20: 2.3}, {0: 2.0, 20: 2.3, 40: 2.25, 60: 2.2}, {0: 2.0, 20: 2.03, 40: 2.02, 60: 2.03}, RISING]
+)
+def test_a_run_that_may_still_recover_is_not_called_worse(checks: dict[int, float]) -> None:
+    assert "told.worse" not in told(curve([2.0 - 0.01 * step for step in range(60)], checks))
+
+
+def test_a_run_that_has_ended_is_not_told_to_stop() -> None:
+    chance = random.Random(1)
+    high = noisy([3.0 + 4 * (1 - 0.5 ** (step / 10)) for step in range(50)], 1)
+    rising = {step: abs(step - 40) * 0.012 + 1.2 for step in range(10, 101, 10)}
+    losses, pulls = noisy(decay(120, half=0.2), 1, 0.06), [1.0] * 120
+    for place in chance.sample(range(40, 119), 6):
+        losses[place], pulls[place] = losses[place] * 2.5, 9.0
+    for metrics in (curve(high), curve(noisy(decay(100, end=0.2, half=0.2), 1), rising), curve(losses, pulls=pulls)):
+        for keeps_best in (True, False):
+            said = told(metrics, finished=True, keeps_best=keeps_best)
+            assert not any(word in said for word in ("Stop", "may still end well", "What is kept is")), said
+
+
 def test_the_checks_decide_where_the_steps_swing_too_much() -> None:
     losses = noisy([2.0 - 0.01 * step for step in range(60)], 1, 0.6)
     plain = told(curve(losses))
