@@ -29,7 +29,8 @@ class Asked(Exception):
 
 
 class Follow(TrainerCallback):
-    """One per training; `stopped` says whether the user ended it, `best` holds (validation loss, step) of the best check after step 0.
+    """One per training. `stopped` says whether the user ended it, `ended_early` whether its checks did, and `best` holds (validation loss,
+    step) of the best check after step 0.
 
     Args:
         patience: checks without improvement after which it ends.
@@ -59,7 +60,8 @@ class Follow(TrainerCallback):
         self._began, self._checking = time.monotonic(), 0.0
         self._tokens = self._tokens_before = 0
         self._told = 0.0
-        self.stopped = False
+        self._drawn = 0  # the step of the last point
+        self.stopped = self.ended_early = False
         self.best: tuple[float, int] | None = None
 
     def count(self, tokens: int) -> None:
@@ -68,9 +70,9 @@ class Follow(TrainerCallback):
 
     def facts(self) -> dict[str, Any]:
         """What a checkpoint has to hold so that another process can go on counting."""
+        self._curve.to_disk()  # so that it is never behind a checkpoint
         return {"tokens": self._tokens, "seconds": self._seconds, "best": self.best, "unimproved": self._unimproved}
 
-        self._curve.to_disk()  # so that it is never behind a checkpoint
     def go_on(self, facts: dict[str, Any]) -> None:
         """Count on from a checkpoint."""
         self._tokens, self._unimproved = facts["tokens"], facts["unimproved"]
@@ -88,9 +90,9 @@ class Follow(TrainerCallback):
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
         if not state.global_step:
             self._began = time.monotonic()
+        self._drawn = state.global_step
         self._status.write(state="running", max_steps=state.max_steps, step=state.global_step, doing=None)
 
-        self._drawn = state.global_step
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
         if self._cores is not None:
             self._cores.adapt()
@@ -168,16 +170,17 @@ class Follow(TrainerCallback):
         else:
             self._unimproved += 1
         if self._patience and self._unimproved >= self._patience:
+            self.ended_early = state.global_step < state.max_steps
             control.should_training_stop = control.should_save = True
         self._status.write(eval_loss=loss, best_eval_loss=self.best[0], best_step=self.best[1], doing=None)
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
         self.flush(state.global_step)
+        if self._drawn < state.global_step:  # asked to stop during a check, at a step that was not to be drawn
+            self._add(state.global_step, self._now(state))
         self._status.write(step=state.global_step, epoch=round(state.epoch or 0.0, 4), eta_seconds=0.0)
 
     def flush(self, step: int) -> None:
-        if self._drawn < state.global_step:  # asked to stop during a check, at a step that was not to be drawn
-            self._add(state.global_step, self._now(state))
         """Write the point of a check that was broken off."""
         if self._pending is not None:
             self._add(step, self._pending)
@@ -187,10 +190,10 @@ class Follow(TrainerCallback):
         return {"epoch": round(state.epoch or 0.0, 4), "tokens": self._tokens, "time": self._seconds}
 
     def _add(self, step: int, point: dict[str, Any]) -> None:
+        self._drawn = step
         self._curve.add(step, **point)
         self._also(step, point)
 
-        self._drawn = step
     def _asked(self) -> bool:
         return ranks.agree(self._signalled() or (self._folder / "request.json").exists())
 

@@ -35,6 +35,7 @@ from playground.training.tracking import Tracker
 from playground.training.warm import FLAG
 from playground.workspace import file_hash, write_json
 
+ENDED_EARLY = "It ended early, at step {step}: {checks} checks in a row without improvement on rows it never learns."
 NOTHING = -1  # the step to which a curve goes back that begins anew
 
 
@@ -114,8 +115,8 @@ class Training:
 
             model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
             unpack(model, dtype())
-        start = self.folder / "start"
         damage.check_start(self.folder, self.asked)
+        start = self.folder / "start"
         model = methods.attach(model, self.settings, encoder_decoder=self.ref.encoder_decoder, start=start if start.is_dir() else None)
         ranks.only_main(methods.begin, model, self.settings, self.folder / "initial")
         return model, load_tokenizer(self.ref)
@@ -222,6 +223,8 @@ class Training:
             self.status.end(state)
             return
         self.status.doing(Sentence("Saving what it has learned."))
+        if follow.ended_early:
+            self.warnings.append(Sentence(ENDED_EARLY, step=step, checks=self.settings.early_stopping_patience))
         best = follow.kept()
         if best is not None and best != step and (kept := checkpoints.of_step(self.folder / "checkpoints", best)) is not None:
             from playground.training.trainer import restore
