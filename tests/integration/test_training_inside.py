@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -202,7 +203,7 @@ def test_early_stopping_ends_the_run_and_keeps_the_best(workspace: Workspace, se
     losses = {point["step"]: point["eval_loss"] for point in read_since(folder / "metrics.jsonl") if point["eval_loss"] is not None}
     assert run.best_eval_loss == min(losses.values()) and losses[run.best_step] == run.best_eval_loss  # type: ignore[index]
     assert record.manifest(folder)["step"] == run.best_step  # type: ignore[index]
-    told = status_sentence(run, read_since(folder / "metrics.jsonl"), lambda key, **values: TEXTS.say(key, **values), str)
+    told = unescape(status_sentence(run, read_since(folder / "metrics.jsonl"), lambda key, **values: TEXTS.say(key, **values), str))
     assert f"It ended early, at step {run.step}: 3 checks in a row without improvement" in told
     assert run.best_step == run.step - 6 and told.count(f"What is kept is from step {run.best_step}") == 1, told
 
