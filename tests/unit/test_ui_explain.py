@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def decay(count: int, start: float = 3.0, end: float = 0.8, half: float = 0.5) -
     return [end + (start - end) * 0.5 ** (step / (half * count)) for step in range(count)]
 
 
-def told(metrics: list[dict], **more: bool) -> str:
+def told(metrics: list[dict], **more: Any) -> str:
     return explain(metrics, say, **more)
 
 
@@ -157,6 +158,119 @@ def test_a_run_that_may_still_recover_is_not_called_worse(checks: dict[int, floa
     assert "told.worse" not in told(curve([2.0 - 0.01 * step for step in range(60)], checks))
 
 
+# as a starter model learned the sample's rows, at learning rates of 0.05 (stopped by its checks) and 1
+TOO_LARGE = [5.29, 5.28, 4.95, 3.85, 3.08, 3.12, 4.51, 7.03, 8.19, 12.37, 9.21, 9.11]
+TOO_LARGE_CHECKS = {0: 5.45, 2: 4.61, 4: 2.94, 6: 4.38, 8: 8.24, 10: 9.23, 12: 8.52}
+
+
+def test_what_gets_worse_in_the_first_pass_is_not_called_learnt_by_heart() -> None:
+    """Nor where the loss on the examples themselves has risen as much."""
+    metrics = curve(TOO_LARGE, TOO_LARGE_CHECKS)
+    for point in metrics:
+        point["epoch"] = point["step"] / 31
+    early = told(metrics[:7])
+    assert "told.rising_steps]" in early and "overfitting" not in early and "0.0003 instead of 0.001" in early
+    assert "overfitting" not in told(metrics, finished=True)
+    rising = [3.0 - 0.1 * step for step in range(20)] + [1.1 + 0.05 * step for step in range(12)]
+    late = curve(rising, {0: 3.2, 10: 2.4, 20: 1.4, 30: 1.9})
+    for point in late:
+        point["epoch"] = point["step"] / 5
+    assert "overfitting" not in told(late) and "learning rate" in told(late)
+
+
+def test_a_loss_far_above_its_start_is_told_with_the_figures_on_the_chart() -> None:
+    """All of a model was taught at a learning rate of 1, and an adapter with a very large lora_alpha."""
+    full = [
+        5.3,
+        5.3,
+        84.5,
+        243.5,
+        366.6,
+        556.0,
+        662.8,
+        385.8,
+        675.8,
+        598.9,
+        216.7,
+        363.4,
+        400.5,
+        440.6,
+        563.6,
+        264.8,
+        260.8,
+        343.7,
+        273.4,
+        316.5,
+        182.0,
+        210.0,
+        115.7,
+        130.3,
+        64.8,
+        65.1,
+        68.4,
+        72.1,
+        58.1,
+        46.7,
+    ]
+    adapter = [
+        5.3,
+        5.3,
+        11.1,
+        10.3,
+        9.1,
+        8.9,
+        8.6,
+        8.7,
+        10.0,
+        10.8,
+        10.7,
+        10.5,
+        10.2,
+        9.9,
+        9.8,
+        9.5,
+        9.2,
+        9.0,
+        9.1,
+        8.9,
+        8.9,
+        8.6,
+        8.6,
+        8.6,
+        8.5,
+        8.4,
+        8.5,
+        8.5,
+        8.3,
+        8.4,
+    ]
+    for far in (full, adapter):
+        for finished in (False, True):
+            said = told(curve(far), finished=finished, rate=1.0)
+            assert "told.too_high]" in said and f"first {far[0]:.2f}" in said and "0.3 instead of 1" in said, said
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_loss_that_never_left_its_start_is_not_called_learnt(seed: int) -> None:
+    still = curve(noisy([5.3] * 60, seed, 0.03))
+    for finished in (False, True):
+        said = told(still, finished=finished)
+        assert "told.unmoved]" in said or "told.unclear]" in said or "told.final_look]" in said, said
+        assert not any(word in said for word in ("little more to learn", "hardly fell any more", "Let it go on")), said
+    assert "0.01 instead of 0.001" in told(curve([5.3] * 60))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("count", [20, 60, 200])
+def test_a_loss_that_only_comes_back_to_its_start_is_no_progress(seed: int, count: int) -> None:
+    rest = count - 12
+    back = [5.3, 5.6, 6.6, 7.6, 8.0, 7.9, 7.6, 7.4, 7.2, 7.0, 6.9, 6.8] + [5.35 + 1.4 * 0.5 ** (step / 20) for step in range(rest)]
+    for finished in (False, True):
+        said = told(curve(noisy(back, seed, 0.03)), finished=finished)
+        assert not any(word in said for word in ("Let it go on", "training further", "hardly fell any more", "little more to learn")), said
+        assert any(word in said for word in ("learning rate", "told.unclear", "told.final_look")), said
+
+
 def test_a_run_that_has_ended_is_not_told_to_stop() -> None:
     chance = random.Random(1)
     high = noisy([3.0 + 4 * (1 - 0.5 ** (step / 10)) for step in range(50)], 1)
@@ -175,6 +289,7 @@ def test_the_checks_decide_where_the_steps_swing_too_much() -> None:
     plain = told(curve(losses))
     checked = told(curve(losses, {0: 3.0, 15: 2.0, 30: 1.8, 45: 1.6, 60: 1.4}))
     assert "told.unclear" in plain and "told.falling" in checked
+    assert "dashed line" not in plain, "there is none where no rows are looked at"
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 5, 11])
