@@ -12,8 +12,9 @@ from typing import Any
 from playground.errors import Sentence
 from playground.training.config import ALL_LINEAR, FROM_WEIGHTS, GPU_OPTIMIZERS, TrainingSettings, check, problems_error
 
-# Models whose tokens meet in plain causal attention alone, so that several rows can be read side by side (each is tried by a test).
 SCORED_AT_ONCE = 256  # positions, where the output layer does not learn itself
+WEIGHTS_KEPT = 448  # tokens of a row up to which attention keeps its weights for the backward pass: their square grows fast
+# Models whose tokens meet in plain causal attention alone, so that several rows can be read side by side (each is tried by a test).
 SIDE_BY_SIDE = ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma3_text", "smollm3", "phi3", "olmo2")
 SMALL, MIDDLE = 50_000_000, 1_000_000_000  # parameters
 LORA_ONLY = ("lora_r", "lora_alpha", "lora_dropout", "use_dora", "use_rslora", "init_lora_weights")

@@ -167,9 +167,10 @@ def work_of(planned: Planned, gpu: bool, half: bool) -> Work:
     size = min(rows, max(8, settings.per_device_train_batch_size))  # as `building` sets it
     longest = planned.validation.longest[:size]
     looked = (longest[0][0] * len(longest), sum(learned for _, learned in longest)) if longest else (0, 0)
+    answer = max((learned for _, learned in (*planned.lengths.rows, *planned.lengths.longest)), default=0)
     return Work(
         planned.model, settings, steps, batches(planned.lengths, settings, steps, flat), rows * planned.validation.mean, looked, checks,
-        saves, planned.data_bytes, gpu, half,
+        saves, planned.data_bytes, gpu, half, answer,
     )  # fmt: skip
 
 

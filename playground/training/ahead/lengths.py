@@ -14,6 +14,7 @@ from playground.messages import Conversation, Message
 from playground.models import template
 from playground.models.texts import is_text
 from playground.training.config import TrainingSettings
+from playground.training.defaults import WEIGHTS_KEPT
 
 SAMPLE = 600  # examples that are measured
 LONGEST = 64  # of those with the most characters, besides
@@ -39,11 +40,15 @@ class Lengths:
 
 @dataclass(frozen=True)
 class Batches:
-    """What one pass of the model has to hold, in tokens: on average and at most. `squares`: mean sum of the rows' squared lengths."""
+    """What one pass of the model has to hold, in tokens: on average and at most. `squares`: mean sum of the rows' squared lengths.
+
+    `long_squares`: of these, what batches with a row of more than WEIGHTS_KEPT tokens have, whose attention is computed in another way.
+    """
 
     read: float
     learned: float
     squares: float
+    long_squares: float
     most_read: int
     most_learned: int
 
@@ -97,15 +102,16 @@ def batches(found: Lengths, settings: TrainingSettings, steps: int, flat: bool) 
         share = sum(learned for _, learned in found.rows) / max(1, sum(read for read, _ in found.rows))
         tokens = size * full
         squares = size * full * max(1.0, sum(read**2 for read, _ in found.rows) / max(1, sum(read for read, _ in found.rows)))
-        return Batches(tokens, tokens * share, squares, tokens, int(tokens * share))
+        return Batches(tokens, tokens * share, squares, squares if full > WEIGHTS_KEPT else 0.0, tokens, int(tokens * share))
     drawn = [_held(rows, flat) for rows in _draw(found.rows, size, count, settings.train_sampling_strategy)]
     most = max(drawn)
     return Batches(
-        read=sum(read for read, _, _ in drawn) / len(drawn),
-        learned=sum(learned for _, learned, _ in drawn) / len(drawn),
-        squares=sum(squares for _, _, squares in drawn) / len(drawn),
+        read=sum(read for read, *_ in drawn) / len(drawn),
+        learned=sum(learned for _, learned, *_ in drawn) / len(drawn),
+        squares=sum(squares for _, _, squares, _ in drawn) / len(drawn),
+        long_squares=sum(long for *_, long in drawn) / len(drawn),
         most_read=most[0],
-        most_learned=max(learned for _, learned, _ in drawn),
+        most_learned=max(learned for _, learned, *_ in drawn),
     )
 
 
@@ -113,14 +119,15 @@ def worst(found: Lengths, settings: TrainingSettings, flat: bool) -> Batches:
     """The batch of the longest rows that there are."""
     rows = (found.longest or ((1, 1),))[: settings.per_device_train_batch_size]
     rows = rows + rows[-1:] * (min(settings.per_device_train_batch_size, len(found.rows)) - len(rows))
-    read, learned, squares = _held(rows, flat)
-    return Batches(read, learned, squares, read, learned)
+    read, learned, squares, long = _held(rows, flat)
+    return Batches(read, learned, squares, long, read, learned)
 
 
-def _held(rows: Sequence[Row], flat: bool) -> tuple[int, int, int]:
+def _held(rows: Sequence[Row], flat: bool) -> tuple[int, int, int, int]:
     longest = max(read for read, _ in rows)
     read = sum(read for read, _ in rows) if flat else longest * len(rows)
-    return read, sum(learned for _, learned in rows), sum(read**2 for read, _ in rows) if flat else longest**2 * len(rows)
+    squares = sum(read**2 for read, _ in rows) if flat else longest**2 * len(rows)
+    return read, sum(learned for _, learned in rows), squares, squares if longest > WEIGHTS_KEPT or not flat else 0
 
 
 def _draw(rows: Sequence[Row], size: int, count: int, strategy: str) -> Iterator[Sequence[Row]]:

@@ -33,12 +33,14 @@ NF4 = 0.53  # of a weight in 4 bits, with its constants
 # seconds
 START = 4.5  # from the press to the first batch, but for the model
 LOAD_RATE = 200e6  # parameters read in a second
-FLOPS, ATTENTION = 330e9, 120e9  # of the reference machine: products in 16 bits, and attention in 32
+FLOPS = 700e9  # of the reference machine, products in 16 bits
+ATTENTION, SHORT_ATTENTION = 135e9, 400e9  # the same for attention: torch's in 32 bits, and that of short rows in 16
 PLAIN_FLOPS = 0.45  # of a machine without fast products in 16 bits, beside one with them
 GPU_FLOPS, GPU_BANDWIDTH = 60e12, 1e12  # of a card; a rehearsal tells how far off that is
-BANDWIDTH = 50e9  # bytes of what the backward pass keeps
-A_BLOCK, A_STEP = 0.0006, 0.03  # of a step, whatever its size
-A_WEIGHT = 2.5e-9  # for the optimizer to change one
+BANDWIDTH = 3e9  # bytes of what the backward pass keeps: what is done to them is more than to write and read them
+A_BLOCK, A_GPU_BLOCK = 0.003, 0.0006  # of a pass, whatever its size
+A_LORA, A_LORA_ON_4_BITS = 0.0005, 0.0008  # the same for each layer with an adapter of low rank
+A_WEIGHT = 1e-9  # for the optimizer to change one
 DORA = 1.7  # the products of a layer whose direction and size are learned apart
 ANSWER_A_BLOCK, ANSWER_RATE = 0.0006, 12e9  # of one more token of all sample answers; bytes of weights read
 CHECK_SHARE = 0.36  # a token that is looked at, of one that is learned from
@@ -50,7 +52,7 @@ class Work:
     """A planned run in figures.
 
     `batches`: of one process. `validation`: tokens of one check, `looked`: read and learned tokens of its largest batch; `checks`,
-    `saves`: how often; `half`: products in 16 bits are fast here.
+    `saves`: how often; `answer`: tokens of the longest answer that is learned; `half`: products in 16 bits are fast here.
     """
 
     model: Anatomy
@@ -64,6 +66,7 @@ class Work:
     data_bytes: int
     gpu: bool = False
     half: bool = True
+    answer: int = samples.MOST_TOKENS
 
 
 @dataclass(frozen=True)
@@ -163,14 +166,14 @@ def seconds(work: Work) -> Seconds:
     model, settings, held = work.model, work.settings, work.batches
     trainable, _ = counts(model, settings)
     passes = step_costs(work)
-    step = settings.gradient_accumulation_steps * sum(passes) + A_STEP + trainable * A_WEIGHT
+    step = settings.gradient_accumulation_steps * sum(passes) + trainable * A_WEIGHT
     once = step_costs(replace(work, settings=_without(settings)))
     a_token = (once[1] + once[2]) / max(1.0, held.read)
     return Seconds(
         start=START + model.parameters / LOAD_RATE * (2.0 if settings.method == "qlora" else 1.0),
         step=step,
         check=work.validation * a_token * CHECK_SHARE / settings.num_processes,
-        answers=samples.MOST_TOKENS * (model.blocks * ANSWER_A_BLOCK + model.parameters * 4 / ANSWER_RATE),
+        answers=min(work.answer, samples.MOST_TOKENS) * (model.blocks * ANSWER_A_BLOCK + model.parameters * 4 / ANSWER_RATE),
         save=A_CHECKPOINT + trainable * 12 / DISK_RATE,
     )
 
@@ -183,13 +186,17 @@ def step_costs(work: Work) -> tuple[float, float, float]:
     flops = held.read * 2 * linear * (passes + again)
     flops *= DORA if settings.use_dora else 1
     flops += held.learned * 2 * model.hidden * model.vocabulary * passes
-    attention = held.squares * 4 * model.heads * model.head_width * (3.5 + again) * model.blocks
+    square = 4 * model.heads * model.head_width * (3.5 + again) * model.blocks  # products for a row of one token
     moved = held.read * kept(model, settings if not again else _without(settings)) * (1.5 if again else 1.0)
     moved += held.learned * model.vocabulary * SCORE
-    fixed = A_BLOCK * model.blocks * (1 + again / 2)
+    fixed = (A_GPU_BLOCK if work.gpu else A_BLOCK) * model.blocks * (1 + again / 2)
     if work.gpu:
-        return fixed, (flops + attention) / GPU_FLOPS, moved / GPU_BANDWIDTH
-    return fixed, flops / (FLOPS if work.half else FLOPS * PLAIN_FLOPS) + attention / ATTENTION, moved / BANDWIDTH
+        return fixed, (flops + held.squares * square) / GPU_FLOPS, moved / GPU_BANDWIDTH
+    if settings.method in ("lora", "qlora"):
+        fixed += (A_LORA if settings.method == "lora" else A_LORA_ON_4_BITS) * len(targets(model, settings)) * (1 + again / 2)
+    short = SHORT_ATTENTION if work.half else ATTENTION
+    attention = (held.long_squares / ATTENTION + (held.squares - held.long_squares) / short) * square
+    return fixed, flops / (FLOPS if work.half else FLOPS * PLAIN_FLOPS) + attention, moved / BANDWIDTH
 
 
 def _without(settings: TrainingSettings) -> TrainingSettings:

@@ -73,6 +73,8 @@ def _ratio(settings: dict[str, Any], now: dict[str, Any], work: Work, pace: floa
     read = tokens / steps / theirs.gradient_accumulation_steps / theirs.num_processes
     share = read / max(1.0, work.batches.read)
     held = work.batches
-    scaled = Batches(read, held.learned * share, held.squares * share, round(read), round(held.most_learned * share))
+    scaled = Batches(
+        read, held.learned * share, held.squares * share, held.long_squares * share, round(read), round(held.most_learned * share)
+    )
     formula = needs.seconds(replace(work, settings=theirs, batches=scaled)).step * pace
     return tokens / steps / speed / formula if formula else None

@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 
-SHORT = 448  # tokens; of longer rows the square costs more memory than it saves time
+from playground.training.defaults import WEIGHTS_KEPT
+
 ROUND = 64
 NAME = "sdpa_row_by_row"
 
@@ -139,7 +140,7 @@ class Attention:
         if groups > 1:
             key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-        if self._narrow and not dropout and max(self.apart or [0]) <= SHORT:
+        if self._narrow and not dropout and max(self.apart or [0]) <= WEIGHTS_KEPT:
             if self._groups is None:
                 self._groups = groups_of(self.apart or [])
             done = RowsApart.apply(query[0].bfloat16(), key[0].bfloat16(), value[0].bfloat16(), self._groups, scale)
