@@ -21,6 +21,10 @@ from playground.training.progress import Clock, Curve, Status
 
 TELL = 10.0  # seconds between two lines in the log
 CHECKING = Sentence("Looking at rows it does not learn from.")
+BROKEN = (
+    "Before it had learned anything, at step 1, the loss was no number already: the model's own weights are damaged, or its numbers leave "
+    "the range that is computed with. Choose another model, or save this one anew."
+)
 Told = Callable[[int, dict[str, Any]], None]
 
 
@@ -201,6 +205,8 @@ class Follow(TrainerCallback):
         if math.isfinite(logs["loss"]) and math.isfinite(logs.get("grad_norm") or 0.0):
             return
         self._status.write(diverged=True)  # from its last checkpoint it would only go the same way
+        if step == 1 and not math.isfinite(logs["loss"]):
+            raise PlaygroundError(BROKEN)
         raise PlaygroundError(
             "At step {step} the loss was no longer a number: the steps were too large and the model fell apart. "
             "Train again with a smaller learning rate, for example {better:g} instead of {rate:g}.",

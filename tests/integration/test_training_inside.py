@@ -215,7 +215,7 @@ def test_long_rows_are_cut_and_told(workspace: Workspace, settings: Settings, le
     assert run.state == "done" and any("lost the start of their prompt" in warning for warning in run.warnings)
 
 
-def test_a_loss_that_is_no_number_ends_the_run_with_advice(workspace: Workspace, settings: Settings, tmp_path: Path) -> None:
+def test_a_model_whose_loss_is_no_number_is_told_before_it_learns(workspace: Workspace, settings: Settings, tmp_path: Path) -> None:
     import torch
     from safetensors.torch import load_file, save_file
 
@@ -226,7 +226,8 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(workspace: Workspace,
     folder = folder_of(workspace, settings, broken)
     assert main(folder) == 0
     run = record.read(folder)
-    assert run.state == "failed" and "learning rate" in str(run.error) and "step 1" in str(run.error)
+    assert run.state == "failed" and "the model's own weights are damaged" in str(run.error) and "step 1" in str(run.error)
+    assert "learning rate" not in str(run.error), "nothing had been learned yet"
     assert not run.has_adapter and not (folder / "adapter").exists()
 
 
