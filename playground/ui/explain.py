@@ -152,7 +152,9 @@ def above_start(losses: Sequence[float]) -> bool:
     start, now = fmean(losses[:first]), fmean(losses[-width:])
     if min(losses[-width:]) > FAR * max(losses[:2]):  # so far above that no chance has to be thought of, wherever it was in between
         return True
-    return now > start * (1 + CLEARLY) + ABOVE_ERRORS * swing(losses) * math.sqrt(1 / first + 1 / width)
+    shown = fmean(losses[-_width(losses) :])  # beside the very first loss, as the sentence puts it
+    margin = start * CLEARLY + ABOVE_ERRORS * swing(losses) * math.sqrt(1 / first + 1 / width)
+    return shown > losses[0] * (1 + CLEARLY) and now > start + margin
 
 
 def risen_since(points: Sequence[tuple[int, float]]) -> int | None:

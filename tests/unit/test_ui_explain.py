@@ -250,6 +250,22 @@ def test_a_loss_far_above_its_start_is_told_with_the_figures_on_the_chart() -> N
             assert "told.too_high]" in said and f"first {far[0]:.2f}" in said and "0.3 instead of 1" in said, said
 
 
+def test_no_loss_is_called_above_its_start_that_is_below_it() -> None:
+    """A starter model's run at a learning rate of 0.03: it learns for five steps, falls apart, and comes back to where it began."""
+    told_by_it = (
+        "5.3 5.3 4.7 4.5 3.5 6.3 8.3 9.7 10.1 7.4 7.1 11.6 15.2 7.9 7.3 6.6 6.3 6.2 6.1 6 5.9 5.7 5.8 5.6 5.3 5.3 5.4 5.4 5.3 5.3 "
+        "5.2 5.5 5.5 5.6 5.1 5.2 5.4 5.1 5.4 5.3 5.1 5.3 5.6 5.3 5.1 5.3 5.3 5.2 5.5 5.1 5.2 5.1 5.2 5.1 5.4 5.1 5.1 5.2 5.1 5.1 "
+        "5.1 5.2 5.2 5.3 5.1 5.3 5.2 5 5.2 5.1 5.3 5.2 5.2 5.3 5.1 5.2 5.1 5.1 5.3 4.9 "
+    )
+    losses = [float(loss) for loss in told_by_it.split()]
+    for count in range(12, len(losses) + 1):
+        said = told(curve(losses[:count]), rate=0.03)
+        assert "0.01 instead of 0.03" in said or "told.unclear" in said
+        if "told.too_high]" in said:
+            now = float(said.split("now ")[1].split(")")[0])
+            assert now >= losses[0], said
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_loss_that_never_left_its_start_is_not_called_learnt(seed: int) -> None:
     still = curve(noisy([5.3] * 60, seed, 0.03))
