@@ -14,7 +14,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from playground.errors import Sentence
+from playground.errors import PlaygroundError, Sentence
 from playground.system import memory_mb
 from playground.training import ranks
 from playground.training.cores import Cores
@@ -24,6 +24,10 @@ from playground.training.progress import Clock, Curve, Status
 
 TELL = 10.0  # seconds between two lines in the log
 CHECKING = Sentence("Looking at rows it does not learn from.")
+MODEL_BROKEN = (
+    "Before it had learned anything, at step 1, the loss was no number already: the model's own weights are damaged, or its numbers leave "
+    "the range that is computed with. Choose another model, or save this one anew."
+)
 Told = Callable[[int, dict[str, Any]], None]
 
 
@@ -32,7 +36,8 @@ class Asked(Exception):
 
 
 class Follow(TrainerCallback):
-    """One per training; `stopped` says whether the user ended it, `best` holds (validation loss, step) of the best check after step 0.
+    """One per training. `stopped` says whether the user ended it, `ended_early` whether its checks did, and `best` holds (validation loss,
+    step) of the best check after step 0.
 
     Args:
         patience: checks without improvement after which it ends.
@@ -68,7 +73,8 @@ class Follow(TrainerCallback):
         self._began, self._checking = time.monotonic(), 0.0
         self._tokens = self._tokens_before = 0
         self._told = 0.0
-        self.stopped = False
+        self._drawn = 0  # the step of the last point
+        self.stopped = self.ended_early = False
         self.best: tuple[float, int] | None = None
 
     def count(self, tokens: int) -> None:
@@ -77,6 +83,7 @@ class Follow(TrainerCallback):
 
     def facts(self) -> dict[str, Any]:
         """What a checkpoint has to hold so that another process can go on counting."""
+        self._curve.to_disk()  # so that it is never behind a checkpoint
         return {"tokens": self._tokens, "seconds": self._seconds, "best": self.best, "unimproved": self._unimproved}
 
     def go_on(self, facts: dict[str, Any]) -> None:
@@ -104,6 +111,7 @@ class Follow(TrainerCallback):
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
         if not state.global_step:
             self._began = time.monotonic()
+        self._drawn = state.global_step
         self._status.write(state="running", max_steps=state.max_steps, step=state.global_step, doing=None)
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
@@ -122,6 +130,8 @@ class Follow(TrainerCallback):
             control.should_evaluate = False
         if self._until is not None and state.global_step >= self._until:
             self.stopped = control.should_training_stop = control.should_save = True
+        if self.stopped or state.global_step >= state.max_steps:
+            control.should_log = True  # and with its last step, however seldom one is drawn
         checks = math.ceil((state.max_steps - state.global_step) / args.eval_steps) if args.eval_steps else 0
         self._status.maybe(
             step=state.global_step,
@@ -184,11 +194,14 @@ class Follow(TrainerCallback):
         else:
             self._unimproved += 1
         if self._patience and self._unimproved >= self._patience:
+            self.ended_early = state.global_step < state.max_steps
             control.should_training_stop = control.should_save = True
         self._status.write(eval_loss=loss, best_eval_loss=self.best[0], best_step=self.best[1], doing=None)
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
         self.flush(state.global_step)
+        if self._drawn < state.global_step:  # asked to stop during a check, at a step that was not to be drawn
+            self._add(state.global_step, self._now(state))
         self._status.write(step=state.global_step, epoch=round(state.epoch or 0.0, 4), eta_seconds=0.0)
 
     def flush(self, step: int) -> None:
@@ -201,6 +214,7 @@ class Follow(TrainerCallback):
         return {"epoch": round(state.epoch or 0.0, 4), "tokens": self._tokens, "time": self._seconds}
 
     def _add(self, step: int, point: dict[str, Any]) -> None:
+        self._drawn = step
         self._curve.add(step, **point)
         self._also(step, point)
 
@@ -211,6 +225,8 @@ class Follow(TrainerCallback):
         if math.isfinite(logs["loss"]) and math.isfinite(logs.get("grad_norm") or 0.0):
             return
         self._status.write(diverged=True)  # from its last checkpoint it would only go the same way
+        if step == 1 and not math.isfinite(logs["loss"]):
+            raise PlaygroundError(MODEL_BROKEN)
         raise FellApart(
             Sentence(
                 "At step {step} the loss was no longer a number: the steps were too large and the model fell apart. "

@@ -22,7 +22,7 @@ from typing import Any
 
 from playground.errors import Sentence, unpack
 from playground.system import ProcessId, elapsed
-from playground.training import checkpoints, damage
+from playground.training import checkpoints, damage, gaps
 from playground.workspace import read_json, read_twice
 
 FINAL = ("stopped", "done", "failed")
@@ -141,7 +141,7 @@ def read(folder: Path, place_in_line: int | None = None) -> Run:
     state, error = now["state"], unpack(now.get("error"))
     warnings = [sentence for packed in now.get("warnings", []) if (sentence := unpack(packed))]
     if state in FINAL:
-        warnings += damage.warnings(folder, now)
+        warnings += damage.warnings(folder, now) + gaps.warnings(folder, asked, now)
     if not asked and state in ("queued", *FINAL):
         state, error = "failed", Sentence(damage.LOST_ASKED, folder=folder)
     if (state in ("starting", "running") and request(folder) is not None) or (state not in FINAL and now.get("rescue")):

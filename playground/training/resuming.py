@@ -39,7 +39,7 @@ def take_up(folder: Path, given: Mapping[str, Any], turn: float, state: str = "q
 
     Raises:
         WrongState: it is still at work, has nothing to go on from, fell apart, or is where it was to end.
-        InputError: its rows are damaged.
+        InputError: its rows, or what it began with, are damaged.
         SettingsError: other settings, which cannot change on the way.
     """
     before = record.read(folder)
@@ -52,6 +52,7 @@ def take_up(folder: Path, given: Mapping[str, Any], turn: float, state: str = "q
     if not asked:
         raise WrongState(damage.LOST_ASKED, folder=folder)
     damage.check_rows(folder, asked)
+    damage.check_start(folder, asked)
     lengths = _lengths(given) or (record.stretch(asked) or {}).get("settings", {})
     settings = {**asked["settings"], **lengths}
     point = checkpoints.newest(folder / "checkpoints")

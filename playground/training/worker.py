@@ -42,6 +42,7 @@ SAVING = "Saving what it has learned."
 BEST = "What is kept is from step {step}, where the loss on the validation rows was lowest."
 LAST_GOOD = "What is kept is from step {step}, the last that was saved while all was well."
 AS_BEFORE = "This run was to go on from step {step}. That went wrong, so the run is as it was before:"
+ENDED_EARLY = "It ended early, at step {step}: {checks} checks in a row without improvement on rows it never learns."
 NOTHING = -1  # the step to which a curve goes back that begins anew
 
 
@@ -132,6 +133,7 @@ class Training:
 
             model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
             unpack(model, dtype())
+        damage.check_start(self.folder, self.asked)
         start = self.folder / "start"
         model = methods.attach(model, self.settings, encoder_decoder=self.ref.encoder_decoder, start=start if start.is_dir() else None)
         ranks.only_main(methods.begin, model, self.settings, self.folder / "initial")
@@ -180,7 +182,8 @@ class Training:
         return train, validation
 
     def _samples(self, tokenizer: Any) -> Samples:
-        return Samples(self.folder, tokenizer, self.settings.max_length, dtype(), self.ref.encoder_decoder)
+        file = Curve(self.folder / "samples.jsonl")
+        return Samples(self.folder, file, tokenizer, self.settings.max_length, dtype(), self.ref.encoder_decoder)
 
     def _follow(self, curve: Curve, samples: Samples) -> Any:
         import torch
@@ -232,6 +235,8 @@ class Training:
             self.status.end(state)
             return
         self.status.doing(Sentence(SAVING), saving=True)
+        if follow.ended_early:
+            self.warnings.append(Sentence(ENDED_EARLY, step=step, checks=self.settings.early_stopping_patience))
         best = follow.kept()
         if best is not None and best != step and (kept := checkpoints.of_step(self.folder / "checkpoints", best)) is not None:
             from playground.training.trainer import restore
