@@ -90,13 +90,14 @@ def draw_rate(metrics: Sequence[dict[str, Any]], max_steps: int | None, say: Say
 def _draw_one(metrics: Sequence[dict[str, Any]], max_steps: int | None, say: Say, view: str, key: str, small: bool = False) -> str:
     kind = {"speed": "whole", "memory": "whole", "gpu_memory": "whole", "gradient": "short"}.get(view, "small")
     whole = kind == "whole"
+    line = view.removeprefix("gpu_")  # as the page's style calls it
 
     def written(wanted: str, value: float) -> str:
         end = "tiny" if kind == "small" and value < SCIENTIFIC else kind
         return say(f"number.{wanted if wanted in ('whole', 'tick') else end}", n=value)
 
     return draw(
-        [Line(say(f"train.line_{view}"), thin([(step, round(value) if whole else value) for step, value in series(metrics, key)]), view)],
+        [Line(say(f"train.line_{view}"), thin([(step, round(value) if whole else value) for step, value in series(metrics, key)]), line)],
         x_title=say("train.step"),
         y_title=say(f"train.chart_{view}"),
         x_max=max_steps,

@@ -266,7 +266,9 @@ def test_how_an_adapter_began_is_noted_anew_where_that_is_damaged(truths: dict[s
     for broken in ("", "initial/adapter_model.safetensors"):
         run, folder = gone_on(truths["from weights"], tmp_path / "home", broken)
         assert run.state == "done" and run.step == 6, run.error
-        learned.append(load_file(folder / "adapter" / "adapter_model.safetensors"))
+        adapter = record.learned_at(folder, "adapter")
+        assert adapter is not None
+        learned.append(load_file(adapter / "adapter_model.safetensors"))
     assert learned[0].keys() == learned[1].keys() and all((learned[0][key] - learned[1][key]).abs().max() < 1e-5 for key in learned[0])
 
 

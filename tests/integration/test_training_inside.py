@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from playground.errors import WrongState
+from playground.errors import SettingsError, WrongState
 from playground.messages import conversation
 from playground.models.catalog import Catalog
 from playground.settings import PROJECT, Settings
-from playground.training import record
+from playground.training import plan, record
 from playground.training.metrics import read_since
 from playground.training.progress import Status
 from playground.training.runs import Runs
@@ -341,7 +341,12 @@ def test_unexpected_ends_are_told_in_plain_words(
     assert run.state == "failed" and said in str(run.error) and "odd" not in str(run.error)
 
 
-def test_layers_that_do_not_exist_are_named(workspace: Workspace, settings: Settings, learner: Path) -> None:
+def test_layers_that_do_not_exist_are_named(
+    workspace: Workspace, settings: Settings, learner: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SettingsError, match="wonder_proj"):
+        folder_of(workspace, settings, learner, target_modules=["q_proj", "wonder_proj"])
+    monkeypatch.setattr(plan, "layers_here", lambda ref: None)  # as of a model that is downloaded when the run begins
     folder = folder_of(workspace, settings, learner, target_modules=["q_proj", "wonder_proj"])
     main(folder)
     run = record.read(folder)

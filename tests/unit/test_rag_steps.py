@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from playground.errors import SettingsError
+from playground.errors import Sentence, SettingsError
 from playground.rag.chunks import Chunk
+from playground.rag.embedders import Known
 from playground.rag.index import Index
 from playground.rag.search import Found, Search
 from playground.rag.steps import Steps, read
@@ -52,6 +53,8 @@ def test_what_cannot_be_set_is_a_sentence(settings: dict, told: str) -> None:
 
 
 class Embedder:
+    known = Known("maker/embedder", "embedder", Sentence("Nobody measured it."))
+
     def weight(self, language: str) -> float:
         return 0.25
 
