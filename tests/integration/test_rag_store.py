@@ -157,7 +157,7 @@ def test_answers_from_a_real_document_name_their_section_even_after_indexing_ane
     first = list(app.ask("me", "Why should I use the active voice?", "Papers", None, small=True))[-1]["citations"][0]
     assert (first["page"], first["section"]) == (26, path)
     static_embedder(tmp_path / "other", 32)
-    finished(app.reindex("me", "Papers", str(tmp_path / "other")))
+    finished(app.reindex("me", "Papers", f"local:{tmp_path / 'other'}"))
     assert app.search("me", "Use active voice", "Papers", mode="keyword")[0]["section"] == path
 
 
