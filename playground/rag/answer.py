@@ -112,6 +112,7 @@ def _citation(one: Evidence) -> dict[str, Any]:
         "page": passage.page,
         "label": passage.label,
         "unit": passage.unit,
+        "section": list(passage.section_at(one.start + len(one.quote) // 2)),
         "quote": one.quote,
         "chunk": passage.id,
         "score": one.score,

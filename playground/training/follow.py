@@ -17,6 +17,7 @@ from playground.errors import PlaygroundError, Sentence
 from playground.system import memory_mb
 from playground.training import ranks
 from playground.training.cores import Cores
+from playground.training.memory import card
 from playground.training.progress import Clock, Curve, Status
 
 TELL = 10.0  # seconds between two lines in the log
@@ -36,6 +37,7 @@ class Follow(TrainerCallback):
         keep_best: have a checkpoint saved at each best check.
         signalled: whether this process was asked to end.
         answer: asked at every check, with the model and the step.
+        until: the step at which it ends, however long it was planned.
         also: hears every point of the curve besides.
     """
 
@@ -50,10 +52,12 @@ class Follow(TrainerCallback):
         signalled: Callable[[], bool],
         cores: Cores | None = None,
         answer: Callable[[Any, int], None] | None = None,
+        until: int | None = None,
         also: Told = lambda step, point: None,
     ) -> None:
         self._signalled, self._cores, self._answer, self._also = signalled, cores, answer, also
         self._folder, self._status, self._curve, self._clock = folder, status, curve, Clock()
+        self._until = until
         self._patience, self._keep_best, self._unimproved = patience, keep_best, 0
         self._pending: dict[str, Any] | None = None  # the point of a step whose check is still going on
         self._began, self._checking = time.monotonic(), 0.0
@@ -103,6 +107,8 @@ class Follow(TrainerCallback):
         if self._asked():
             self.stopped = control.should_training_stop = control.should_save = True
             control.should_evaluate = False
+        if self._until is not None and state.global_step >= self._until:
+            self.stopped = control.should_training_stop = control.should_save = True
         checks = math.ceil((state.max_steps - state.global_step) / args.eval_steps) if args.eval_steps else 0
         self._status.maybe(
             step=state.global_step,
@@ -129,8 +135,9 @@ class Follow(TrainerCallback):
             return
         self._refuse_nonsense(state.global_step, logs, args)
         point = {key: logs.get(key) for key in ("loss", "learning_rate", "grad_norm")}
-        point |= self._now(state) | {"memory_mb": memory_mb(), "tokens_per_second": self._clock.tokens_per_second}
-        self._status.maybe(loss=logs["loss"], step=state.global_step)
+        held = card()
+        point |= self._now(state) | {"memory_mb": memory_mb(), **held, "tokens_per_second": self._clock.tokens_per_second}
+        self._status.maybe(loss=logs["loss"], step=state.global_step, **held)
         if time.monotonic() - self._told > TELL:
             self._told = time.monotonic()
             print(time.strftime("%H:%M:%S"), f"step {state.global_step} of {state.max_steps}, loss {logs['loss']:.4f}", flush=True)

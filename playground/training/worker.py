@@ -28,7 +28,8 @@ from playground.training.cores import Cores
 from playground.training.defaults import check_rows
 from playground.training.examples import Encoded
 from playground.training.launching import claim
-from playground.training.memory import dtype, free, is_memory
+from playground.training.memory import card, dtype, free, is_memory
+from playground.training.packing import pack as pack_rows
 from playground.training.progress import Curve, Log, Status, Unwritten
 from playground.training.samples import Samples
 from playground.training.tracking import Tracker
@@ -126,7 +127,8 @@ class Training:
         self._warn(train, validation)
         point = checkpoints.newest(self.folder / "checkpoints")
         curve, samples = ranks.only_main(Curve, self.folder / "metrics.jsonl"), ranks.only_main(self._samples, tokenizer)
-        self.tracker = ranks.only_main(Tracker, self.folder, self.settings, self.asked["name"], point[0] if point else None)
+        since = point[0] if point else None
+        self.tracker = ranks.only_main(Tracker, self.folder, self.settings, self.asked["name"], since, self._told)
         follow = self._follow(curve, samples)
         trainer = build(
             model, tokenizer, self.settings, self.folder / "checkpoints", train, validation, follow,
@@ -155,7 +157,8 @@ class Training:
                 "None of the {rows} examples has an answer that fits into {length} tokens. Raise max_length, or shorten the answers.",
                 rows=rows["train"], length=settings.max_length,
             )  # fmt: skip
-        limit = check_rows(rows["validation"], len(train), settings, parted=self.asked.get("task") == "completion")
+        packed = len(pack_rows(train.length, settings.max_length)) if settings.packing else None
+        limit = check_rows(rows["validation"], len(train), settings, parted=self.asked.get("task") == "completion", packed=packed)
         validation = examples.read(self.folder / "data" / "validation.jsonl", tokenizer, settings.max_length, limit) if limit else None
         return train, validation
 
@@ -177,6 +180,7 @@ class Training:
             signalled=lambda: self.signalled,
             cores=None if torch.cuda.is_available() or ranks.world() > 1 else Cores(cores(), torch.set_num_threads),
             answer=samples.answer,
+            until=(record.stretch(self.asked) or {}).get("step"),
             also=self.tracker.tell,
         )
 
@@ -245,6 +249,7 @@ class Training:
             "finished": time.time(),
             "loop_seconds": round(self.learned_in, 3),
             "peak_memory_mb": peak_memory_mb(),
+            "max_memory_reserved_mb": card().get("max_memory_reserved_mb"),
             "adapter": {"sha256": file_hash(weights), "bytes": weights.stat().st_size},
             "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft")},
         }
@@ -262,6 +267,10 @@ class Training:
         if validation is not None and validation.read < rows:
             used = validation.read - validation.empty
             self.warnings.append(Sentence("The curve uses {used} of the {rows} validation rows, to save time.", used=used, rows=rows))
+        self.status.write(warnings=[pack(one) for one in self.warnings])
+
+    def _told(self, warning: Sentence) -> None:
+        self.warnings.append(warning)
         self.status.write(warnings=[pack(one) for one in self.warnings])
 
     def _on_signal(self, number: int, frame: object) -> None:

@@ -21,6 +21,7 @@ from pypdf import PdfWriter
 from playground.errors import FileUnreadable
 from playground.jobs import Job, Jobs
 from playground.rag import passwords, pdf
+from playground.rag.chunks import Size
 from playground.rag.index import Index
 from playground.rag.page_view import PageView, PageViews
 from playground.rag.pdf import About, Page
@@ -236,7 +237,7 @@ def test_a_page_of_which_the_reader_is_killed_is_told_and_the_others_are_found(r
         [told] = finished(room.add("me", [(HANDBOOK, "a.pdf")], "Papers")[0]).result["documents"]
     assert (told["state"], told["pages"], told["pages_text"], told["pages_empty"]) == ("done", 12, 11, 1)
     [sentence] = told["left_out"]
-    assert str(sentence).startswith("The PDF reader broke down at these pages, so they were left out: 2.")
+    assert str(sentence).startswith("Reading broke down at these pages, so they were left out: 2.")
     [hit, *_] = room.search("me", QUESTION, "Papers")
     assert "Hanna Pell" in hit["text"] and hit["page"] == 8
     assert not {hit["page"] for hit in room.search("me", QUESTION, "Papers", k=50)} & {2}
@@ -313,6 +314,22 @@ def test_a_password_opens_a_document_and_is_kept_nowhere(
     view = PageViews(Collections(workspace, settings, Jobs(workspace))).page("me", "Papers", 1, hit["page"], quotes)
     assert view.picture is None and "Hanna Pell" in view.text
     assert str(view.note).startswith("locked.pdf is protected by a password, which is never written down")
+
+
+def test_a_locked_file_can_be_tried_with_the_password_that_opened_it(room: Collections, locked: Path) -> None:
+    from playground.rag.preview import preview
+
+    def tried(password: str | None) -> int:
+        return preview(locked, "locked.pdf", room.embedders.load("starter").tokenizer, Size(), password=password).total
+
+    with pytest.raises(FileUnreadable, match="Add it to a collection, and give its password there"):
+        tried(None)
+    with pytest.raises(FileUnreadable, match="That password does not open"):
+        tried("wrong")
+    finished(room.add("me", [(locked, "locked.pdf")], "Papers", passwords={"locked.pdf": "Café 9!"})[0])
+    id = room.info("me", "Papers")["collection_id"]
+    assert room.passwords.of(file_hash(locked), ["x"]) is None
+    assert tried(room.passwords.of(file_hash(locked), ["x", id])) == 12
 
 
 def test_a_password_is_forgotten_after_a_while_and_with_its_document(

@@ -1,6 +1,7 @@
 """What is said is on a page, and a model's trouble or invention never takes that away."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from playground.errors import ModelUnavailable, Sentence
 from playground.rag.answer import LARGE_EVIDENCE, REFUSAL, SMALL_EVIDENCE, Answer, respond
 from playground.rag.evidence import ENOUGH, Evidence
 from playground.rag.index import Passage
+from playground.rag.sections import Section
 
 TEXT = "Welcome to the house. The shop opens at nine in the morning. Tea costs three pounds. Goodbye."
 QUOTE = "The shop opens at nine in the morning."
@@ -44,7 +46,16 @@ def ask(
 def test_without_a_model_the_document_answers() -> None:
     last = ask([evidence()])[-1]
     assert (last.answer, last.by, last.refused, last.said, last.supported) == (QUOTE, "document", False, "", False)
-    assert last.citations == [{"document": "a.pdf", "page": 3, "label": "iii", "unit": "page", "quote": QUOTE, "chunk": 7, "score": 0.9}]
+    place = {"document": "a.pdf", "page": 3, "label": "iii", "unit": "page", "section": []}
+    assert last.citations == [{**place, "quote": QUOTE, "chunk": 7, "score": 0.9}]
+
+
+def test_a_citation_names_the_section_of_its_quote() -> None:
+    one = evidence()
+    begins = TEXT.index(QUOTE)
+    sections = (Section(0, ("Before",)), Section(begins, ("House", "Doors")), Section(begins + len(QUOTE), ("After",)))
+    told = ask([replace(one, passage=replace(one.passage, sections=sections))])[-1]
+    assert [cited["section"] for cited in told.citations] == [["House", "Doors"]]
 
 
 def test_a_quote_that_is_not_on_the_page_is_left_out() -> None:
