@@ -94,6 +94,8 @@ def passages(hits: Sequence[dict[str, Any]], quotes: Sequence[dict[str, Any]], s
         place = where(hit, say)
         ranks = [say("documents.score", score=hit["score"])]
         ranks += [say(f"documents.rank_{part}", rank=rank) for part, rank in hit["ranks"].items() if rank]
+        if hit.get("rerank") is not None:
+            ranks.append(say("documents.rank_rerank", score=hit["rerank"]))
         text = marked(hit["text"], quoted.get(hit["chunk"], []))
         rows.append(
             f'<li id="passage-{int(hit["chunk"])}"><div class="where"><a href="#passage-{int(hit["chunk"])}" data-pick="hit-{number - 1}"'

@@ -31,6 +31,9 @@ TEXTS = ["The price of tea is three pounds.", "The cost of tea and cake.", "Cats
 )
 def test_a_mode_and_what_was_set(mode: str, settings: dict | None, steps: Steps) -> None:
     assert read(mode, settings) == steps
+    told = steps.settings()
+    assert read(told.pop("mode"), told).settings() == steps.settings()
+    assert read("dense", {"thesaurus": True, "weight": 0.3}).settings()["thesaurus"] is False, "what does not count is off"
 
 
 @pytest.mark.parametrize(
