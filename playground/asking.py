@@ -176,7 +176,7 @@ class Asking:
     def _reading(
         self, owner: str, key: str, text: str, ref: ModelRef, quantised: bool, adapter: AdapterRef | None, how: How
     ) -> Iterator[dict[str, State]]:
-        """A pane whose model reads what documents say; `citations`, `sentence` and `refused` say what it rests on."""
+        """A pane whose model reads what documents say; `citations`, `sentence`, `refused` and `orders` say what it rests on."""
         pane = Pane(key, ref, quantised, adapter, conversation(text))
         now = told(PaneState(), pane, how)
 
@@ -190,7 +190,7 @@ class Asking:
         search: State = {"mode": how.mode, "settings": how.steps}
         try:
             for answer in self.collections.ask(owner, text, how.collection or "", generate, small=ref.id == STARTER, **search):
-                found = {name: answer[name] for name in ("citations", "refused", "supported")}
+                found = {name: answer[name] for name in ("citations", "refused", "supported", "orders")}
                 sentence = answer["citations"][0]["quote"] if answer["citations"] else ""
                 yield {key: {**now, **found, "sentence": sentence, "done": answer["done"]}}
         except PlaygroundError as error:
@@ -241,6 +241,7 @@ class Asking:
             "question": question,
             "related": found.related,
             "weight": found.weight,
+            "weight_from": found.weight_from,
             "candidates": [{**one, "rank": place, "usual_rank": ranks.get(one["chunk"])} for place, one in enumerate(hits, 1)],
             "sentences": answer["sentences"],
             "enough": answer["enough"],

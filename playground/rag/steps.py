@@ -16,7 +16,7 @@ NO_PART = "A search needs the words or the meaning. Switch at least one of them 
 @dataclass(frozen=True)
 class Steps:
     """`keyword`: BM25 over the words; `dense`: the vectors; `thesaurus`: related words, which add to the keyword part; `weight`: the
-    vectors' share from 0 to 1, None for what the embedder was measured to deserve; `reranker`: the id of a cross-encoder, or none."""
+    vectors' share from 0 to 1, None for the embedder's own; `reranker`: the id of a cross-encoder, or none."""
 
     keyword: bool = True
     dense: bool = True

@@ -189,7 +189,7 @@ def test_steps_can_be_set_by_program(ready: Server) -> None:
     collection = client.predict(api_name="/list_collections")[0]["collection"]
     asked = {"question": QUESTION, "collection": collection}
     seen = client.predict(**asked, settings={"dense": False}, api_name="/xray")
-    assert seen["weight"] == 0 and seen["candidates"][0]["ranks"] == {"dense": None, "keyword": 1}
+    assert (seen["weight"], seen["weight_from"]) == (0, "set") and seen["candidates"][0]["ranks"] == {"dense": None, "keyword": 1}
     assert "Hanna Pell" in seen["answer"]["answer"] and "<|im_start|>" in seen["read"] and seen["sentences"][0]["score"] > seen["enough"]
     hits = client.predict(**asked, settings={"keyword": False}, api_name="/search")
     assert {hit["ranks"]["keyword"] for hit in hits} == {None}
@@ -238,8 +238,15 @@ def test_the_size_of_passages_is_tried_on_a_file(ready: Server, open_page: Open)
     documents_tab(page)
     page.get_by_text("Manage collections and documents").click()
     page.locator("#passage-size > button").first.click()
-    page.locator("#passage-file input[type=file]").set_input_files(str(HANDBOOK))
+    page.locator("#embedder input").fill("paraphrase")
+    page.get_by_role("option", name="paraphrase-multilingual-MiniLM-L12-v2").click()
+    limit = page.locator("#passage-limit [role=status]")
+    expect(limit).to_contain_text("reads the first 126 tokens of a passage")
+    page.locator("#embedder input").fill("Starter")
+    page.get_by_role("option", name="Starter embedder").click()
+    expect(limit).to_have_count(0)
     told = page.locator("#passage-preview [role=status]")
+    page.locator("#passage-file input[type=file]").set_input_files(str(HANDBOOK))
     expect(told).to_contain_text("3 of 12.")
     before = page.locator("#passage-preview .cuts li").count()
     page.locator("#passage-tokens input[type=range]").focus()

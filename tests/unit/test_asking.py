@@ -51,8 +51,8 @@ def asking(host: Recorder, tmp_path: Path) -> Asking:
         cited = [{"document": "d.pdf", "page": 1, "label": None, "quote": "It is so."}]
         searched.append((mode, settings))
         for _ in generate(f"Context: It is so.\n\nQuestion: {text}"):
-            yield {"citations": cited, "refused": False, "supported": False, "done": False}
-        yield {"citations": cited, "refused": False, "supported": True, "done": True}
+            yield {"citations": cited, "refused": False, "supported": False, "orders": ["d.pdf"], "done": False}
+        yield {"citations": cited, "refused": False, "supported": True, "orders": ["d.pdf"], "done": True}
 
     runs: Any = SimpleNamespace(adapter=lambda owner, run_id: adapter(run_id))
     collections: Any = SimpleNamespace(ask=ask, check=lambda *args: None)
@@ -108,6 +108,7 @@ def test_more_runs_and_documents_get_panes_of_their_own(asking: Asking, host: Re
     assert [asked[key].adapter.run_id for key in ("tuned", "other", "third", "tuned_documents")] == ["mine", "other", "third", "mine"]  # type: ignore[union-attr]
     for key in ("base_documents", "tuned_documents"):
         assert states[key]["sentence"] == "It is so." and states[key]["supported"] and states[key]["done"]
+        assert states[key]["orders"] == ["d.pdf"]
         assert "Context: It is so." in asked[key].conversation.prompt[-1].content
     assert searched[-2:] == [("keyword", {"thesaurus": True, "reranker": "local:x"})] * 2
     assert states["tuned"]["step"] == 7 and states["base"]["step"] is None and states["other"]["settings"]["temperature"] == 0

@@ -71,7 +71,7 @@ def build(page: Page) -> DocumentsTab:
                         allow_custom_value=services.settings.mode == "personal",
                         elem_id="embedder",
                     )
-                    size = passage_size.build(page, embedder)
+                    size = passage_size.build(page, embedder, unlocking.word)
                     document = gr.Dropdown(label=label("documents.document"), elem_id="document-choice")
                     managing = document_files.manage(page, services.settings.mode == "personal")
                     sure = gr.Button(label("documents.delete_sure"), size="sm", variant="stop", visible=False)
