@@ -10,6 +10,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from playground.rag.marking import fold
 from playground.rag.readers.told import Begun
@@ -17,6 +18,9 @@ from playground.rag.text import clean
 
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")  # would turn the line around in which a title is shown
 TITLE_CHARACTERS = 80  # that are kept
+MOST_PLACES = 200  # of one title on one page that are compared
+ENOUGH = 40  # characters on either side in which words of the same line would be
+NEAR = 0.05  # of a page's letters; so far from its destination at most a title may stand amid other words
 Path = tuple[str, ...]
 
 
@@ -31,8 +35,9 @@ class Section:
 def placed(begun: Iterable[Begun], text: str) -> tuple[Section, ...]:
     """The sections that begin on a page, in the order of its text.
 
-    A section begins where its title stands: better as a line of its own than in one, and of several such places at the one nearest to its
-    destination. Where the title does not stand on the page it begins at the destination, or with the page if there is none.
+    A section begins where its title stands: better as a line of its own than at an end of one, or amid others right at its destination;
+    and of several such places at the one nearest to that. Where the title does not stand on the page it begins at the destination; where
+    there is none, with the section before it in the outline, or with the page. No section begins after one that lies within it.
     """
     paths = [(path, one.share) for one in begun if (path := tuple(title for one in one.path if (title := _title(one))))]
     if not paths:
@@ -40,8 +45,15 @@ def placed(begun: Iterable[Begun], text: str) -> tuple[Section, ...]:
     folded = [fold(character) for character in text]
     owners = [place for place, units in enumerate(folded) for _ in units]
     whole = "".join(folded)
-    found = [Section(_start(fold(path[-1]), share, text, whole, owners), path) for path, share in paths]
-    return tuple(sorted(found, key=lambda one: one.start))
+    starts: list[int] = []
+    for path, share in paths:
+        start = _start(fold(path[-1]), share, text, whole, owners)
+        starts.append(start if start is not None else starts[-1] if starts else 0)
+    for place in reversed(range(len(paths))):
+        path = paths[place][0]
+        within = [start for (below, _), start in zip(paths[place:], starts[place:], strict=True) if below[: len(path)] == path]
+        starts[place] = min(within)
+    return tuple(sorted(map(Section, starts, (path for path, _ in paths)), key=lambda one: one.start))
 
 
 def _title(title: str) -> str:
@@ -52,21 +64,27 @@ def _title(title: str) -> str:
     return (cut.rpartition(" ")[0] or cut) + "…"
 
 
-def _start(title: str, share: float | None, text: str, whole: str, owners: Sequence[int]) -> int:
+def _start(title: str, share: float | None, text: str, whole: str, owners: Sequence[int]) -> int | None:
+    """Where a section begins by its folded title and the `share` of the page's letters before its destination; None where neither tells."""
     expected = (share or 0.0) * len(whole)
-    spans = [(at.start(), owners[at.start()], owners[at.end() - 1] + 1) for at in re.finditer(re.escape(title), whole)] if title else []
-    words = [(at, start, end) for at, start, end in spans if not text[:start][-1:].isalnum() and not text[end : end + 1].isalnum()]
-    if words:
-        return min(words, key=lambda one: (_breaks_off(text, one[1], one[2]), abs(one[0] - expected)))[1]
-    start = owners[min(int(expected), len(owners) - 1)] if owners and share else 0
+    found = islice(re.finditer(re.escape(title), whole), MOST_PLACES) if title else ()
+    spans = [(at.start(), owners[at.start()], owners[at.end() - 1] + 1) for at in found]
+    words = [(at, start, end) for at, start, end in spans if not text[start - 1 : start].isalnum() and not text[end : end + 1].isalnum()]
+    titles = [(_beside(text, start, end), abs(at - expected), start) for at, start, end in words]
+    likely = [one for one in titles if one[0] < 2 or (share is not None and one[1] <= NEAR * len(whole))]
+    if likely:
+        return min(likely)[2]
+    if not share or not owners:
+        return None if share is None else 0
+    start = owners[min(int(expected), len(owners) - 1)]
     while text[start - 1 : start].isalnum():  # the letters before a destination are not counted so exactly
         start -= 1
     return start
 
 
-def _breaks_off(text: str, start: int, end: int) -> int:
-    """On how many sides words stand beside a piece of text in its line: none where it is a line of its own."""
-    before, after = text[text.rfind("\n", 0, start) + 1 : start], text[end:].partition("\n")[0]
+def _beside(text: str, start: int, end: int) -> int:
+    """On how many sides of a piece of text words stand in its line: on none where it is a line of its own."""
+    before, after = text[max(0, start - ENOUGH) : start].rpartition("\n")[2], text[end : end + ENOUGH].partition("\n")[0]
     return any(map(str.isalnum, before)) + any(map(str.isalnum, after))
 
 

@@ -55,7 +55,9 @@ def begun(pages: list[Page]) -> list[tuple[int, str]]:
         ("Fees", None, TEXT.index("Fees\nTea")),  # a line of its own; the first, where nothing tells them apart
         ("Fees", 0.8, TEXT.index("Fees\nThe end")),  # the one nearest to the destination
         ("CAKES ", 0.0, TEXT.index("Cakes")),
-        ("costs", None, TEXT.index("costs")),  # in a line, for want of a better one
+        ("Tea", None, TEXT.index("Tea")),  # at the end of a line, for want of a better one
+        ("costs", None, 0),  # amid other words it is no title
+        ("costs", 0.5, TEXT.index("Cakes")),
         ("Prices", 0.5, TEXT.index("Cakes")),  # not on the page: half of its letters stand before it
         ("Prices", None, 0),
         ("…", 0.0, 0),
@@ -73,11 +75,26 @@ def test_sections_come_in_the_order_of_the_text_and_hold_until_the_next() -> Non
     assert held(found, len(TEXT)) == ("Prices", "Cakes")
 
 
+def test_a_section_does_not_begin_after_one_within_it() -> None:
+    told = [one.path for one in placed([Begun(("Cakes",)), Begun(("Cakes", "Not printed"))], TEXT)]
+    assert told == [("Cakes",), ("Cakes", "Not printed")]
+    outer, inner = placed([Begun(("Cakes",)), Begun(("Cakes", "Fees"))], TEXT)
+    assert (outer.path, inner.path, outer.start) == (("Cakes",), ("Cakes", "Fees"), inner.start)
+    assert [one.start for one in placed([Begun(("Fees",)), Begun(("Of old",))], TEXT)] == [TEXT.index("Fees\nTea")] * 2
+
+
 def test_hostile_titles_stay_one_short_line() -> None:
     [one] = placed([Begun(("A\n\x00\tB", "\u202egro.elpmaxe\u2066", " \x07 ", "x y " * 10_000))], "tea")
     assert one.path[:2] == ("A B", "gro.elpmaxe")
     assert TITLE_CHARACTERS - 3 < len(one.path[2]) <= TITLE_CHARACTERS and one.path[2].endswith(" x…")
     assert placed([Begun((" ", "\x00"))], "tea") == ()
+
+
+def test_a_hostile_page_of_titles_is_placed_in_a_moment() -> None:
+    began = time.monotonic()
+    placed([Begun(("a",), 0.9)] * 50, "a " * 50_000)
+    placed([Begun(("aa",), 0.9)] * 50, "a" * 100_000)
+    assert time.monotonic() - began < 3
 
 
 @quick

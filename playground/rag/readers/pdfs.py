@@ -59,7 +59,7 @@ def pages(request: Request) -> Iterator[dict[str, Any]]:
         Unreadable
     """
     # where a page ended an earlier reader, a form of countless fields may have done it, of which PDFium makes a list at the first one
-    pdf = _Pdfium(request.path, request.password, with_forms=not request.lost)
+    pdf = _Pdfium(request.path, request.password, with_forms=not request.lost.keys() - {OUTLINE})
     second = _Pypdf(request.path, request.password)
     count = pdf.count if pdf.document else second.count
     if count == 0:
