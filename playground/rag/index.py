@@ -15,16 +15,17 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from playground.errors import Sentence, pack, storage_errors, unpack
-from playground.rag import bm25, schema
+from playground.rag import bm25, schema, sections
 from playground.rag.boxes import Box
 from playground.rag.chunks import Chunk
+from playground.rag.sections import Section
 from playground.rag.text import STOPWORDS, words
 
 WAITING, DONE, FAILED = "waiting", "done", "failed"
@@ -55,7 +56,10 @@ class Document:
 
 @dataclass(frozen=True)
 class Passage:
-    """A passage as it is stored: `id` within the collection, `page` counts from 1, `label` is the printed number or empty."""
+    """A passage as it is stored: `id` within the collection, `page` counts from 1, `label` is the printed number or empty.
+
+    `sections` are those that hold in its text, the first one from its beginning on if there is one.
+    """
 
     id: int
     document: int
@@ -65,6 +69,16 @@ class Passage:
     start: int
     text: str
     unit: str = "page"
+    sections: tuple[Section, ...] = ()
+
+    @property
+    def section(self) -> tuple[str, ...]:
+        """The headings that its middle stands under; a page's running title may stand before the heading at its beginning."""
+        return self.section_at(len(self.text) // 2)
+
+    def section_at(self, place: int) -> tuple[str, ...]:
+        """The headings that a place in its text stands under."""
+        return sections.held(self.sections, place)
 
 
 class Index:
@@ -119,11 +133,12 @@ class Index:
         boxes: Mapping[int, Sequence[Box]] | None = None,
         unit: str = "page",
         health: Mapping[str, Any] | None = None,
+        begun: Mapping[int, Sequence[Section]] | None = None,
     ) -> list[int]:
         """Store a document's passages with their vectors (n, dimension) and its pages (number, label, text, garbled); gives the ids.
 
         The documents that it `replaces` go in the same moment. `boxes` has, by page number, the words of pages that were read from a
-        picture.
+        picture, and `begun` the sections that begin on each page.
         """
         boxes = boxes or {}
         vectors = np.ascontiguousarray(vectors, dtype=np.float16)
@@ -142,6 +157,7 @@ class Index:
             db.executemany(
                 "INSERT INTO word_boxes VALUES (?, ?, ?)", [(document, number, _packed(words)) for number, words in boxes.items()]
             )
+            sections.store(db, document, begun or {})
             empty, bad = sum(not text for _, _, text, _ in pages), sum(garbled for *_, garbled in pages)
             db.execute(
                 "UPDATE documents SET state = ?, pages = ?, pages_empty = ?, pages_garbled = ?, pages_ocr = ?, chunks = ?, unit = ?,"
@@ -253,7 +269,8 @@ class Index:
                 f" JOIN documents d ON d.id = c.document WHERE c.id IN ({marks})",
                 list(ids),
             )
-            return {row["id"]: Passage(**dict(row)) for row in rows}
+            found = [Passage(**dict(row)) for row in rows]
+            return {one.id: replace(one, sections=_sections(db, one)) for one in found}
 
     def page_text(self, document: int, number: int) -> str:
         """The text of a page, and of the one after it where a last sentence goes on there."""
@@ -274,6 +291,11 @@ class Index:
         with self._open() as db:
             row = db.execute("SELECT label, text FROM pages WHERE document = ? AND number = ?", (document, number)).fetchone()
         return (row["label"], row["text"]) if row else None
+
+    def section(self, document: int, page: int, place: int) -> tuple[str, ...]:
+        """The headings that a place in a page's text stands under."""
+        with self._open() as db:
+            return sections.held(sections.within(db, document, page, place, place + 1), 0)
 
     def on_page(self, document: int, number: int) -> list[Passage]:
         """The passages that begin on a page, in their order."""
@@ -331,6 +353,10 @@ def _count(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT coalesce(sum(chunks), 0) FROM documents").fetchone()[0])
 
 
+def _sections(db: sqlite3.Connection, one: Passage) -> tuple[Section, ...]:
+    return sections.within(db, one.document, one.page, one.start, one.start + len(one.text))
+
+
 def _ids(db: sqlite3.Connection, document: int) -> list[int]:
     return [row["id"] for row in db.execute("SELECT id FROM chunks WHERE document = ?", (document,))]
 
@@ -346,3 +372,4 @@ def _clear(db: sqlite3.Connection, document: int) -> None:
     db.execute("DELETE FROM chunks WHERE document = ?", (document,))
     db.execute("DELETE FROM pages WHERE document = ?", (document,))
     db.execute("DELETE FROM word_boxes WHERE document = ?", (document,))
+    db.execute("DELETE FROM sections WHERE document = ?", (document,))

@@ -121,7 +121,7 @@ class Indexing:
 
         chunks: list[Chunk] = []
         vectors: list[np.ndarray] = []
-        for one in chunk(reading(), embedder.tokenizer, self.size.tokens, self.size.overlap):
+        for one in chunk(reading(), embedder.tokenizer, self.size.tokens, self.size.overlap, embedder.reads):
             chunks.append(one)
             if len(chunks) % BATCH == 0:
                 vectors.append(embedder.passages([c.text for c in chunks[-BATCH:]]))
@@ -142,6 +142,7 @@ class Indexing:
         texts = [(page.number, page.label, page.text, page.garbled) for page in pages]
         boxes = {page.number: page.boxes for page in pages if page.ocr}
         about: dict[str, Any] = {"boxes": boxes, "unit": health.about.unit, "health": health.card()}
+        about["begun"] = {page.number: page.sections for page in pages if page.sections}
         ids = self.index.finish(document.id, chunks, stored, texts, replaces=[one.id for one in former], **about)
         self.dense.remove(self.folder.name, gone)
         self.dense.add(self.folder.name, ids, stored)
@@ -190,6 +191,7 @@ def report(one: Document, reading: int | None = None) -> dict[str, Any]:
         "ocr_confidence": card.get("ocr_confidence"),
         "language": card.get("language", ""),
         "tables": card.get("tables", 0),
+        "sections": card.get("sections", 0),
         "attachments": card.get("attachments", []),
         "encrypted": card.get("encrypted", False),
         "orders": card.get("orders", []),

@@ -35,7 +35,10 @@ class Bordered:
 
 @dataclass(frozen=True)
 class PageView:
-    """What is shown of a page. `marks` are boxes around the quotes' words, one a line; without a `picture`, `text` is what there is."""
+    """What is shown of a page. `marks` are boxes around the quotes' words, one a line; without a `picture`, `text` is what there is.
+
+    `section` has the headings that the middle of the first quote stands under, or the middle of a page without one.
+    """
 
     document: str
     document_id: int
@@ -49,6 +52,7 @@ class PageView:
     marks: list[Box]
     passages: list[Bordered]
     note: Sentence | None
+    section: tuple[str, ...] = ()
 
 
 class PageViews:
@@ -108,7 +112,9 @@ class PageViews:
             for place, one in enumerate(passages, 1)
         ]
         texts = tuple(quote for quote, _ in quotes)
-        return PageView(known.name, document, number, stored[0], known.pages, known.unit, stored[1], texts, picture, marked, drawn, note)
+        section = index.section(document, number, round(quotes[0][1] * size) + len(quotes[0][0]) // 2 if quotes else size // 2)
+        view = (known.name, document, number, stored[0], known.pages, known.unit, stored[1], texts, picture, marked, drawn, note, section)
+        return PageView(*view)
 
     def _picture(self, folder: Path, document: Document, number: int) -> tuple[Picture | None, Sentence | None]:
         path = folder / "documents" / document.file

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 SECONDS = 3600.0  # after its last use a password is forgotten
@@ -39,6 +40,10 @@ class Passwords:
                 return None
             known.until = time.monotonic() + SECONDS
             return known.word
+
+    def of(self, sha256: str, collections: Iterable[str]) -> str | None:
+        """The password of a document in any of these collections, as `get`."""
+        return next((word for collection in collections if (word := self.get(collection, sha256)) is not None), None)
 
     def forget(self, collection: str, sha256: str | None = None) -> None:
         """That of a document, or those of a whole collection."""

@@ -51,7 +51,7 @@ class Reindexing:
     def _one(self, document: Document, embedder: Embedder, job: Job) -> bool:
         """Whether it was done to its end."""
         pages = (Page(number, label, text) for number, label, text in self.index.pages(document.id))
-        chunks = chunk(pages, embedder.tokenizer, self.size.tokens, self.size.overlap)
+        chunks = chunk(pages, embedder.tokenizer, self.size.tokens, self.size.overlap, embedder.reads)
         while some := list(islice(chunks, BATCH)):
             if job.stopping() or not self.folder.exists():
                 return False

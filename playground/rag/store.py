@@ -170,6 +170,7 @@ def _hit(passage: Passage, ranked: Ranked) -> dict[str, Any]:
         "page": passage.page,
         "label": passage.label,
         "unit": passage.unit,
+        "section": list(passage.section),
         "score": ranked.score,
         "ranks": {"dense": ranked.dense_rank, "keyword": ranked.keyword_rank},
         "scores": {"dense": ranked.cosine, "keyword": ranked.bm25},

@@ -3,7 +3,7 @@
     config.json     what was asked for, never changed (identity, model, data, settings with reasons, instruction); config.copy.json the same
     status.json     where it stands, replaced as a whole by whoever is responsible: the app while the run waits, then the worker,
                     and the app again when the worker is gone
-    changes.json    settings that a request to go on, or memory that ran out, has changed
+    changes.json    settings that requests to go on have changed, and at which steps; and what memory that ran out has
     request.json    what the user asks of the worker: {kind: stop | cancel, at}
     failed.json     why a process beside the main one ended a run, until whoever finds it writes that into the status
     start/          the adapter that it goes on from, where it does
@@ -22,7 +22,7 @@ from typing import Any
 
 from playground.errors import Sentence, unpack
 from playground.system import ProcessId, elapsed
-from playground.training import checkpoints, damage
+from playground.training import checkpoints, damage, gaps
 from playground.workspace import read_json, read_twice
 
 FINAL = ("stopped", "done", "failed")
@@ -48,7 +48,9 @@ class Run:
     seconds: float = 0.0
     eta_seconds: float | None = None
     tokens_per_second: float | None = None
-    memory_mb: int | None = None
+    memory_mb: int | None = None  # of the worker's process
+    memory_reserved_mb: int | None = None  # of its card, where it has one, as torch counts it
+    max_memory_reserved_mb: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     error: Sentence | None = None
     log_tail: str = ""
@@ -93,6 +95,11 @@ def config(folder: Path) -> dict[str, Any]:
     return asked
 
 
+def stretch(asked: dict[str, Any]) -> dict[str, Any] | None:
+    """Of a run that is made once more (`again`), what comes next: at `step` it is to become as long as its `settings` say."""
+    return next(iter(asked.get("stretches", [])[len(asked.get("extended", [])) :]), None)
+
+
 def status(folder: Path) -> dict[str, Any]:
     """The last written status; where it cannot be read, what else the folder says."""
     found = read_json(folder / "status.json")
@@ -134,7 +141,7 @@ def read(folder: Path, place_in_line: int | None = None) -> Run:
     state, error = now["state"], unpack(now.get("error"))
     warnings = [sentence for packed in now.get("warnings", []) if (sentence := unpack(packed))]
     if state in FINAL:
-        warnings += damage.warnings(folder, now)
+        warnings += damage.warnings(folder, now) + gaps.warnings(folder, asked, now)
     if not asked and state in ("queued", *FINAL):
         state, error = "failed", Sentence(damage.LOST_ASKED, folder=folder)
     if (state in ("starting", "running") and request(folder) is not None) or (state not in FINAL and now.get("rescue")):
@@ -159,6 +166,8 @@ def read(folder: Path, place_in_line: int | None = None) -> Run:
         eta_seconds=None if state in FINAL else now.get("eta_seconds"),
         tokens_per_second=now.get("tokens_per_second"),
         memory_mb=now.get("memory_mb"),
+        memory_reserved_mb=now.get("memory_reserved_mb"),
+        max_memory_reserved_mb=now.get("max_memory_reserved_mb"),
         settings=asked.get("settings", {}),
         error=error,
         log_tail=log_tail(folder / "worker.log") if state == "failed" else "",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.errors import Sentence, SettingsError, WrongState, pack
+from playground.system import moment
 from playground.training import checkpoints, damage, ending, record
 from playground.training.config import TrainingSettings, check
 from playground.training.progress import Curve
@@ -28,16 +29,17 @@ LENGTHS = ("max_steps", "num_train_epochs")
 FELL_APART = "The loss of this run was no longer a number, and going on would lead there again. Train anew with a smaller learning rate."
 
 
-def take_up(folder: Path, given: Mapping[str, Any], turn: float) -> None:
+def take_up(folder: Path, given: Mapping[str, Any], turn: float, state: str = "queued") -> None:
     """Put a finished run back into the state before its start, its last whole checkpoint being where it begins.
 
     Args:
         given: `max_steps` or `num_train_epochs`, where it should become longer or shorter.
         turn: when it is put in line, by which the line is ordered.
+        state: `starting`, where whoever asks trains it without the line.
 
     Raises:
         WrongState: it is still at work, has nothing to go on from, fell apart, or is where it was to end.
-        InputError: its rows are damaged.
+        InputError: its rows, or what it began with, are damaged.
         SettingsError: other settings, which cannot change on the way.
     """
     before = record.read(folder)
@@ -50,7 +52,9 @@ def take_up(folder: Path, given: Mapping[str, Any], turn: float) -> None:
     if not asked:
         raise WrongState(damage.LOST_ASKED, folder=folder)
     damage.check_rows(folder, asked)
-    settings = {**asked["settings"], **_lengths(given)}
+    damage.check_start(folder, asked)
+    lengths = _lengths(given) or (record.stretch(asked) or {}).get("settings", {})
+    settings = {**asked["settings"], **lengths}
     point = checkpoints.newest(folder / "checkpoints")
     if point is None:
         raise WrongState("Nothing was saved that this run could go on from. Train again from the start.")
@@ -60,12 +64,11 @@ def take_up(folder: Path, given: Mapping[str, Any], turn: float) -> None:
             "This run has already made {step} steps, as many as it was to make. To go on, ask for more steps or more passes.", step=point[0]
         )
     was = _as_it_is(folder, now, point[0])
-    if given:
-        kept = {} if damage.unreadable(folder / "changes.json") else read_json(folder / "changes.json", {})
-        write_json(folder / "changes.json", {**kept, "settings": {**kept.get("settings", {}), **_lengths(given)}, "planned_steps": steps})
+    _note(folder, point[0], lengths, {**asked, "settings": settings}, steps)
     (folder / "request.json").unlink(missing_ok=True)
     finished = now.get("finished") or (was if was["manifest"] else None)
-    _queue(folder, now, step=point[0], queued_at=turn, before=was, finished=finished, halved=0)
+    own = {} if state == "queued" else {"state": state, "launched": turn, "at": moment()}
+    _queue(folder, now, step=point[0], queued_at=turn, before=was, finished=finished, halved=0, **own)
 
 
 def rescue(folder: Path, why: Sentence | None) -> bool:
@@ -181,6 +184,23 @@ def _hash(path: Path) -> str | None:
     return file_hash(path) if path.exists() else None
 
 
+def _note(folder: Path, point: int, lengths: Mapping[str, Any], asked: Mapping[str, Any], steps: int) -> None:
+    """Into changes.json: how long it is to be now, and since which step, by which its curve can be had again (see `again`)."""
+    path = folder / "changes.json"
+    kept = {} if damage.unreadable(path) else read_json(path, {})
+    extended = {min(one["step"], point): one for one in kept.get("extended", [])}  # later steps are learned anew
+    if lengths:
+        now = {name: asked["settings"][name] for name in LENGTHS}
+        extended[point] = {"settings": now, "planned_steps": steps}
+        kept = {**kept, "settings": {**kept.get("settings", {}), **lengths}, "planned_steps": steps}
+    if extended:
+        kept["extended"] = [{**one, "step": step} for step, one in extended.items()]
+    if asked.get("stretches") and len(extended) >= len(asked["stretches"]):
+        kept["stretches"] = []  # all that was to be made once more has been; what follows is this run's own
+    if kept:
+        write_json(path, kept)
+
+
 def _lengths(given: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         raise SettingsError("The settings have to be given by name, for example max_steps: 200.")
@@ -200,5 +220,6 @@ def _steps(before: record.Run, asked: dict[str, Any], settings: dict[str, Any]) 
         return int(settings["max_steps"])
     old = TrainingSettings(**asked["settings"])
     if old.max_steps or not before.max_steps:
-        return TrainingSettings(**settings).planned_steps(asked["rows"]["train"])
+        rows = asked.get("planned_packed") or asked.get("planned_examples") or asked["rows"]["train"]
+        return TrainingSettings(**settings).planned_steps(rows)
     return max(1, round(before.max_steps * settings["num_train_epochs"] / old.num_train_epochs))

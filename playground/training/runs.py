@@ -158,6 +158,8 @@ class Runs:
                 reasons={key: pack(reason) for key, reason in (planned.reasons | beginning.reasons(earlier, settings, whole)).items()},
                 planned_steps=planned.steps,
                 planned_about=planned.about,
+                planned_examples=planned.examples,
+                planned_packed=planned.packed,
                 rows={part: len(conversations) for part, conversations in parts.items()},
                 instruction=splits.instruction,
                 system=splits.system,
@@ -303,7 +305,11 @@ class Runs:
             self._readers.pop(run_id, None)
 
     def packed(self, owner: str, run_id: str, target: Path) -> Path:
-        """A run's settings and examples as one archive: see `playground.training.again`."""
+        """A run's settings and examples as one archive: see `playground.training.again`.
+
+        Raises:
+            WrongState: it cannot be made once more.
+        """
         return again.pack(self._find(owner, run_id), target)
 
     def adapter(self, owner: str, run_id: str) -> AdapterRef:

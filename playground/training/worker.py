@@ -30,7 +30,8 @@ from playground.training.defaults import check_rows
 from playground.training.ending import FellApart
 from playground.training.examples import Encoded
 from playground.training.launching import claim
-from playground.training.memory import dtype, free, is_memory
+from playground.training.memory import card, dtype, free, is_memory
+from playground.training.packing import pack as pack_rows
 from playground.training.progress import Curve, Log, Status, Unwritten
 from playground.training.samples import Samples
 from playground.training.tracking import Tracker
@@ -41,6 +42,7 @@ SAVING = "Saving what it has learned."
 BEST = "What is kept is from step {step}, where the loss on the validation rows was lowest."
 LAST_GOOD = "What is kept is from step {step}, the last that was saved while all was well."
 AS_BEFORE = "This run was to go on from step {step}. That went wrong, so the run is as it was before:"
+ENDED_EARLY = "It ended early, at step {step}: {checks} checks in a row without improvement on rows it never learns."
 NOTHING = -1  # the step to which a curve goes back that begins anew
 
 
@@ -131,6 +133,7 @@ class Training:
 
             model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
             unpack(model, dtype())
+        damage.check_start(self.folder, self.asked)
         start = self.folder / "start"
         model = methods.attach(model, self.settings, encoder_decoder=self.ref.encoder_decoder, start=start if start.is_dir() else None)
         ranks.only_main(methods.begin, model, self.settings, self.folder / "initial")
@@ -143,7 +146,8 @@ class Training:
         self._warn(train, validation)
         point = checkpoints.newest(self.folder / "checkpoints")
         curve, samples = ranks.only_main(Curve, self.folder / "metrics.jsonl"), ranks.only_main(self._samples, tokenizer)
-        self.tracker = ranks.only_main(Tracker, self.folder, self.settings, self.asked["name"], point[0] if point else None)
+        since = point[0] if point else None
+        self.tracker = ranks.only_main(Tracker, self.folder, self.settings, self.asked["name"], since, self._told)
         follow = self._follow(curve, samples)
         trainer = build(
             model, tokenizer, self.settings, self.folder / "checkpoints", train, validation, follow,
@@ -172,12 +176,14 @@ class Training:
                 "None of the {rows} examples has an answer that fits into {length} tokens. Raise max_length, or shorten the answers.",
                 rows=rows["train"], length=settings.max_length,
             )  # fmt: skip
-        limit = check_rows(rows["validation"], len(train), settings, parted=self.asked.get("task") == "completion")
+        packed = len(pack_rows(train.length, settings.max_length)) if settings.packing else None
+        limit = check_rows(rows["validation"], len(train), settings, parted=self.asked.get("task") == "completion", packed=packed)
         validation = examples.read(self.folder / "data" / "validation.jsonl", tokenizer, settings.max_length, limit) if limit else None
         return train, validation
 
     def _samples(self, tokenizer: Any) -> Samples:
-        return Samples(self.folder, tokenizer, self.settings.max_length, dtype(), self.ref.encoder_decoder)
+        file = Curve(self.folder / "samples.jsonl")
+        return Samples(self.folder, file, tokenizer, self.settings.max_length, dtype(), self.ref.encoder_decoder)
 
     def _follow(self, curve: Curve, samples: Samples) -> Any:
         import torch
@@ -195,6 +201,7 @@ class Training:
             finished=(self.status.now.get("finished") or {}).get("checkpoint"),
             cores=None if torch.cuda.is_available() or ranks.world() > 1 else Cores(cores(), torch.set_num_threads),
             answer=samples.answer,
+            until=(record.stretch(self.asked) or {}).get("step"),
             also=self.tracker.tell,
         )
 
@@ -228,6 +235,8 @@ class Training:
             self.status.end(state)
             return
         self.status.doing(Sentence(SAVING), saving=True)
+        if follow.ended_early:
+            self.warnings.append(Sentence(ENDED_EARLY, step=step, checks=self.settings.early_stopping_patience))
         best = follow.kept()
         if best is not None and best != step and (kept := checkpoints.of_step(self.folder / "checkpoints", best)) is not None:
             from playground.training.trainer import restore
@@ -281,6 +290,7 @@ class Training:
             "finished": time.time(),
             "loop_seconds": round(self.learned_in, 3),
             "peak_memory_mb": peak_memory_mb(),
+            "max_memory_reserved_mb": card().get("max_memory_reserved_mb"),
             "folder": weights.parent.name,
             "adapter": {"sha256": file_hash(weights), "bytes": weights.stat().st_size},
             "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft")},
@@ -305,6 +315,10 @@ class Training:
         if validation is not None and validation.read < rows:
             used = validation.read - validation.empty
             self.warnings.append(Sentence("The curve uses {used} of the {rows} validation rows, to save time.", used=used, rows=rows))
+        self.status.write(warnings=[pack(one) for one in self.warnings])
+
+    def _told(self, warning: Sentence) -> None:
+        self.warnings.append(warning)
         self.status.write(warnings=[pack(one) for one in self.warnings])
 
     def _on_signal(self, number: int, frame: object) -> None:

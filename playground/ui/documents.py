@@ -23,13 +23,18 @@ def progress(job: Any, say: Say, translate: Translate) -> str:
 
 def answer(state: dict[str, Any], say: Say, translate: Translate) -> str:
     """The answer with numbered chips, what the model said, and how sure the evidence is."""
+    warned = warnings(state, say)
     if state["refused"]:
-        return f'<div class="answer refused" role="status"><p>{escape(translate(state["answer"]))}</p></div>'
+        return f'<div class="answer refused" role="status"><p>{escape(translate(state["answer"]))}</p>{warned}</div>'
     chips = "".join(_chip(number, one, say) for number, one in enumerate(state["citations"], 1))
     who = say(f"documents.by_{state['by']}")
     lead = f'<p class="lead">{escape(str(state["answer"]))} {_marks(state)}</p><p class="who">{escape(who)}</p>'
-    warned = "".join(f'<p class="words warn">{escape(say("documents.orders", name=name))}</p>' for name in state.get("orders", []))
     return f'<div class="answer" role="status">{lead}{_model(state, say, translate)}{warned}<ol class="chips">{chips}</ol></div>'
+
+
+def warnings(state: Mapping[str, Any], say: Say) -> str:
+    """Which of the documents that were read hold text that tries to give orders."""
+    return "".join(f'<p class="words warn">{escape(say("documents.orders", name=name))}</p>' for name in state.get("orders", []))
 
 
 def _marks(state: dict[str, Any]) -> str:
@@ -66,15 +71,17 @@ def _chip(number: int, one: dict[str, Any], say: Say) -> str:
 
 
 def where(one: Mapping[str, Any], say: Say) -> str:
-    """File and page, or what stands for a page in it."""
-    unit = one.get("unit", "page")
-    return say("documents.where" if unit not in UNITS[1:] else f"documents.where_{unit}", document=one["document"], page=_page(one))
+    """File and page, or what stands for a page in it, and the section if one is known."""
+    unit, section = one.get("unit", "page"), one.get("section") or []
+    place = say("documents.where" if unit not in UNITS[1:] else f"documents.where_{unit}", document=one["document"], page=_page(one))
+    return say("documents.in_section", place=place, section=section[-1]) if section else place
 
 
 def _page(one: Mapping[str, Any]) -> str:
-    """The page counted from 1, with the printed number where that is another."""
+    """The page counted from 1, with the printed number where that is another; a heading that is told as the section is not told twice."""
     printed = one.get("label") or ""
-    return str(one["page"]) if printed in ("", str(one["page"])) else f"{one['page']} ({printed})"
+    known = ("", str(one["page"]), *((one.get("section") or [])[-1:] if one.get("unit") == "section" else ()))
+    return str(one["page"]) if printed in known else f"{one['page']} ({printed})"
 
 
 def passages(hits: Sequence[dict[str, Any]], quotes: Sequence[dict[str, Any]], say: Say) -> str:
@@ -87,6 +94,8 @@ def passages(hits: Sequence[dict[str, Any]], quotes: Sequence[dict[str, Any]], s
         place = where(hit, say)
         ranks = [say("documents.score", score=hit["score"])]
         ranks += [say(f"documents.rank_{part}", rank=rank) for part, rank in hit["ranks"].items() if rank]
+        if hit.get("rerank") is not None:
+            ranks.append(say("documents.rank_rerank", score=hit["rerank"]))
         text = marked(hit["text"], quoted.get(hit["chunk"], []))
         rows.append(
             f'<li id="passage-{int(hit["chunk"])}"><div class="where"><a href="#passage-{int(hit["chunk"])}" data-pick="hit-{number - 1}"'

@@ -42,8 +42,8 @@ def build(page: Page) -> None:
 
         PDF, Word, PowerPoint, Excel, OpenDocument sheets, CSV, text, Markdown, HTML, and pictures (PNG, JPEG, TIFF). Without files, what
         an interrupted indexing left waiting is indexed. `passwords` is {file name: password}, also for documents that failed for want of
-        one; they are never stored. For a new collection, `settings` may set its passages' tokens (64 to 400, usually 220) and overlap
-        (up to a quarter of them). The job goes on when the caller leaves; see `get_job`.
+        one; they are never stored. For a new collection, `settings` may set its passages' tokens (64 to 400, usually 220; no more than the
+        embedder reads) and overlap (up to a quarter of them). The job goes on when the caller leaves; see `get_job`.
         """
         with telling():
             named = [(Path(one), Path(one).name) for one in files or []]
@@ -63,9 +63,9 @@ def build(page: Page) -> None:
         """List the documents of a collection (by name or id) with the health of each.
 
         `unit` is what its pages are (page, slide, sheet, section or part). pages = pages_text + pages_ocr (read from a picture) +
-        pages_garbled (hardly readable) + pages_empty; ocr_confidence (0 to 1), language (en, pt or empty), tables, attachments, `left_out`
-        (sentences: what was not read, and why), `orders` (pages with text that tries to give orders to a model; it changes nothing),
-        `needs_password`, `error` where it could not be read.
+        pages_garbled (hardly readable) + pages_empty; ocr_confidence (0 to 1), language (en, pt or empty), `sections` (by the outline of a
+        PDF, or by headings), tables, attachments, `left_out` (sentences: what was not read, and why), `orders` (pages with text that tries
+        to give orders to a model; it changes nothing), `needs_password`, `error` where it could not be read.
         """
         with telling():
             return collections.documents(who(owner), collection)

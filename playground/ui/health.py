@@ -31,6 +31,8 @@ def _file(one: dict[str, Any], say: Say, translate: Translate) -> str:
 def glance(one: dict[str, Any], say: Say) -> str:
     """The line under a file's name: what there is, then what is odd."""
     parts = [counted(one["unit"], one["pages"], say), _number("passages", one["chunks"], say)]
+    if one["sections"] and one["unit"] != "section":
+        parts.append(_number("section", one["sections"], say))
     for key in ("pages_ocr", "tables", "pages_empty", "pages_garbled"):
         if one[key]:
             parts.append(_number(key, one[key], say))
@@ -49,6 +51,8 @@ def details(one: dict[str, Any], say: Say, translate: Translate) -> str:
         told = say("health.ocr_sure", n=one["pages_ocr"], sure=sure) if sure is not None else f"{one['pages_ocr']:,}"
         rows.append((say("health.ocr"), told))
     rows += [(say(f"health.{key}"), f"{one[f'pages_{key}']:,}") for key in ("garbled", "empty") if one[f"pages_{key}"]]
+    if one["sections"]:
+        rows.append((say("health.sections"), f"{one['sections']:,}"))
     if one["tables"]:
         rows.append((say("health.tables"), say("health.tables_told", n=one["tables"])))
     if one["language"]:

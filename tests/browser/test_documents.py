@@ -84,17 +84,22 @@ def test_a_question_asked_while_the_last_is_worded_is_the_one_that_stays(indexed
         expect(page.locator(".answer.refused")).to_be_visible()
 
 
-def test_from_upload_to_a_cited_answer(start_server: Callable[..., Server], open_page: Open) -> None:
+def test_from_upload_to_a_cited_answer(start_server: Callable[..., Server], open_page: Open, tmp_path: Path) -> None:
+    with_outline = PdfWriter(clone_from=HANDBOOK)
+    with_outline.add_outline_item("Keys and doors", 7, with_outline.add_outline_item("The house", 7))
+    with_outline.write(tmp_path / HANDBOOK.name)
     page = open_page(start_server().url)
     documents_tab(page)
     expect(page.get_by_text("Ask your own documents")).to_be_visible()
     ask(page, "Who keeps the key?")
     expect(page.locator(".toast-body")).to_contain_text("Add a PDF first")
-    upload(page, HANDBOOK)
+    upload(page, tmp_path / HANDBOOK.name)
     expect(page.locator("#files")).to_contain_text("12 pages", timeout=INDEX_SECONDS * 1000)
     ask(page, "Who keeps the spare key to the blue door?")
     expect(page.locator(".answer .lead")).to_contain_text("Hanna Pell", timeout=60_000)
-    expect(page.locator(".chips a").first).to_contain_text("harbour_cafe_handbook.pdf, page 8")
+    expect(page.locator(".chips a").first).to_contain_text("harbour_cafe_handbook.pdf, page 8, “Keys and doors”")
+    page.locator(".chips a").first.click()
+    expect(page.locator("#page-view figcaption")).to_contain_text("In: The house › Keys and doors", timeout=60_000)
     expect(page.locator(".passages mark").first).to_contain_text("Hanna Pell")
     expect(page.locator(".answer .words")).to_contain_text("In the words of", timeout=60_000)
     ask(page, "Which planet has the most moons?")

@@ -146,6 +146,21 @@ def test_a_document_is_indexed_found_and_quoted(ready: Collections) -> None:
     is_sound(ready)
 
 
+def test_answers_from_a_real_document_name_their_section_even_after_indexing_anew(
+    app: Collections, tmp_path: Path, shared_data: Path
+) -> None:
+    guide = shared_data / "documents" / "gov_public_domain" / "FederalPLGuidelines.pdf"
+    finished(app.add("me", [(guide, guide.name)], "Papers")[0])
+    [card] = app.documents("me", "Papers")
+    assert (card["pages"], card["sections"]) == (118, 150)
+    path = ["III. Write your document", "a. Words", "1. Verbs", "i. Use active voice"]
+    first = list(app.ask("me", "Why should I use the active voice?", "Papers", None, small=True))[-1]["citations"][0]
+    assert (first["page"], first["section"]) == (26, path)
+    static_embedder(tmp_path / "other", 32)
+    finished(app.reindex("me", "Papers", f"local:{tmp_path / 'other'}"))
+    assert app.search("me", "Use active voice", "Papers", mode="keyword")[0]["section"] == path
+
+
 def test_an_answer_without_a_model_is_a_quote_from_its_page(ready: Collections) -> None:
     answered = 0
     for one in QUESTIONS["answerable"]:
@@ -562,6 +577,49 @@ def static_embedder(folder: Path, dimension: int) -> None:
     tokenizer = Tokenizer.from_file(str(PROJECT / "assets/starter/embedder/tokenizer.json"))
     weights = np.random.default_rng(dimension).normal(size=(tokenizer.get_vocab_size(), dimension)).astype(np.float32)
     SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu").save(str(folder))
+
+
+def short_sighted(folder: Path, tokens: int) -> str:
+    """A random transformer that reads so many tokens, marks included."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    words = ["[UNK]", "[PAD]", "[CLS]", "[SEP]", *(f"w{n}" for n in range(500))]
+    tokenizer = Tokenizer(models.WordLevel({word: n for n, word in enumerate(words)}, "[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", None, [("[CLS]", 2), ("[SEP]", 3)])
+    marks = {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=512, **marks).save_pretrained(folder / "bert")
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=512, **shape)).save_pretrained(folder / "bert")
+    model = SentenceTransformer(modules=[Transformer(str(folder / "bert"), max_seq_length=tokens), Pooling(32)], device="cpu")
+    model.save(str(folder / "model"))
+    return f"local:{folder / 'model'}"
+
+
+def test_an_embedder_sees_the_end_of_every_passage(open_app: Open, tmp_path: Path, settings: Settings) -> None:
+    from playground.rag.chunks import Size
+    from playground.rag.preview import preview
+
+    own = short_sighted(tmp_path, 128)
+    (tmp_path / "a.txt").write_text(" ".join(f"w{n % 400}" for n in range(1000)))
+    room = open_app()
+    embedder = room.embedders.load(own)
+    assert embedder.reads == room.embedders.reads(own) == 126 and Embedders(settings).reads(own) is None
+    for name, first in (("New", own), ("Again", None)):
+        finished(room.add("me", [(tmp_path / "a.txt", "a.txt")], name, first, size=Size(400))[0])
+        if first is None:
+            finished(room.reindex("me", name, own))
+        texts = index_of(room, name).texts()[1]
+        assert {len(text.split()) for text in texts[:-1]} == {126}
+        for text in texts:
+            other = text.rsplit(" ", 1)[0] + " w499"
+            seen, changed = embedder.passages([text, other])
+            assert not np.array_equal(seen, changed)
+    cuts = preview(tmp_path / "a.txt", "a.txt", embedder.tokenizer, Size(400), embedder.reads).cuts
+    assert max(one.tokens for one in cuts) == 126
 
 
 def test_an_embedder_of_another_size_takes_over(open_app: Open, tmp_path: Path, pages: Callable[..., Path]) -> None:

@@ -3,24 +3,28 @@
 import json
 import math
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from playground.errors import WrongState
+from playground.errors import SettingsError, WrongState
 from playground.messages import conversation
 from playground.models.catalog import Catalog
-from playground.settings import Settings
-from playground.training import record
+from playground.settings import PROJECT, Settings
+from playground.training import plan, record
 from playground.training.metrics import read_since
 from playground.training.progress import Status
 from playground.training.runs import Runs
 from playground.training.worker import Training, main
+from playground.ui.i18n import Texts
+from playground.ui.run_words import status_sentence
 from playground.workspace import Workspace
 from tests.helpers import make_tiny_model
 
+TEXTS = Texts(PROJECT / "assets/locales")
 ANSWERS = ["red", "deep green", "blue"]
 
 
@@ -199,7 +203,9 @@ def test_early_stopping_ends_the_run_and_keeps_the_best(workspace: Workspace, se
     losses = {point["step"]: point["eval_loss"] for point in read_since(folder / "metrics.jsonl") if point["eval_loss"] is not None}
     assert run.best_eval_loss == min(losses.values()) and losses[run.best_step] == run.best_eval_loss  # type: ignore[index]
     assert record.manifest(folder)["step"] == run.best_step  # type: ignore[index]
-    assert any(f"step {run.best_step}" in warning for warning in run.warnings) or run.best_step == run.step
+    told = unescape(status_sentence(run, read_since(folder / "metrics.jsonl"), lambda key, **values: TEXTS.say(key, **values), str))
+    assert f"It ended early, at step {run.step}: 3 checks in a row without improvement" in told
+    assert run.best_step == run.step - 6 and told.count(f"What is kept is from step {run.best_step}") == 1, told
 
 
 def test_long_rows_are_cut_and_told(workspace: Workspace, settings: Settings, learner: Path) -> None:
@@ -209,7 +215,7 @@ def test_long_rows_are_cut_and_told(workspace: Workspace, settings: Settings, le
     assert run.state == "done" and any("lost the start of their prompt" in warning for warning in run.warnings)
 
 
-def test_a_loss_that_is_no_number_ends_the_run_with_advice(workspace: Workspace, settings: Settings, tmp_path: Path) -> None:
+def test_a_model_whose_loss_is_no_number_is_told_before_it_learns(workspace: Workspace, settings: Settings, tmp_path: Path) -> None:
     import torch
     from safetensors.torch import load_file, save_file
 
@@ -220,7 +226,8 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice(workspace: Workspace,
     folder = folder_of(workspace, settings, broken)
     assert main(folder) == 0
     run = record.read(folder)
-    assert run.state == "failed" and "learning rate" in str(run.error) and "step 1" in str(run.error)
+    assert run.state == "failed" and "the model's own weights are damaged" in str(run.error) and "step 1" in str(run.error)
+    assert "learning rate" not in str(run.error), "nothing had been learned yet"
     assert not run.has_adapter and not (folder / "adapter").exists()
 
 
@@ -334,7 +341,12 @@ def test_unexpected_ends_are_told_in_plain_words(
     assert run.state == "failed" and said in str(run.error) and "odd" not in str(run.error)
 
 
-def test_layers_that_do_not_exist_are_named(workspace: Workspace, settings: Settings, learner: Path) -> None:
+def test_layers_that_do_not_exist_are_named(
+    workspace: Workspace, settings: Settings, learner: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SettingsError, match="wonder_proj"):
+        folder_of(workspace, settings, learner, target_modules=["q_proj", "wonder_proj"])
+    monkeypatch.setattr(plan, "layers_here", lambda ref: None)  # as of a model that is downloaded when the run begins
     folder = folder_of(workspace, settings, learner, target_modules=["q_proj", "wonder_proj"])
     main(folder)
     run = record.read(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,13 @@ from playground.errors import NotFound
 from playground.rag.chunks import MOST_OVERLAP, Size
 from playground.rag.embedders import KNOWN, STARTER
 from playground.rag.pdf import SUFFIXES
-from playground.rag.retrieve import MODES
 from playground.rag.store import DEFAULT_NAME
 from playground.ui import documents as shown
 from playground.ui import health
 from playground.ui.errors import Visitor
 from playground.ui.formatting import plain, shorten
 from playground.ui.page import Page
-from playground.ui.tabs import check_questions, document_files, facts_or_style, page_view, panes, passage_size, xray
+from playground.ui.tabs import check_questions, document_files, facts_or_style, page_view, panes, passage_size, search_steps, xray
 from playground.ui.tabs.page_view import PICKED
 from playground.ui.tabs.train import run_label
 from playground.ui.turn import Turn
@@ -72,7 +71,7 @@ def build(page: Page) -> DocumentsTab:
                         allow_custom_value=services.settings.mode == "personal",
                         elem_id="embedder",
                     )
-                    size = passage_size.build(page, embedder)
+                    size = passage_size.build(page, embedder, unlocking.word)
                     document = gr.Dropdown(label=label("documents.document"), elem_id="document-choice")
                     managing = document_files.manage(page, services.settings.mode == "personal")
                     sure = gr.Button(label("documents.delete_sure"), size="sm", variant="stop", visible=False)
@@ -96,21 +95,17 @@ def build(page: Page) -> DocumentsTab:
                 told = gr.HTML(elem_id="document-answer", js_on_load=PICKED)
                 pages = page_view.build(page)
                 seen = xray.build(page, pages)
-                with gr.Accordion(label("documents.settings"), open=False), gr.Row():
-                    model = gr.Dropdown(
-                        [(BASE, BASE)],
-                        value=BASE,
-                        label=label("documents.model"),
-                        info=label("documents.model_info"),
-                        elem_id="document-model",
-                    )
-                    mode = gr.Radio(
-                        [(label(f"documents.mode_{name}"), name) for name in MODES],
-                        value="hybrid",
-                        label=label("documents.mode"),
-                        info=label("documents.mode_info"),
-                        elem_id="search-mode",
-                    )
+                with gr.Accordion(label("documents.settings"), open=False, elem_id="document-settings"):
+                    with gr.Row():
+                        model = gr.Dropdown(
+                            [(BASE, BASE)],
+                            value=BASE,
+                            label=label("documents.model"),
+                            info=label("documents.model_info"),
+                            elem_id="document-model",
+                        )
+                        mode = search_steps.mode(page, "search-mode")
+                    steps = search_steps.build(page, "search", mode)
                 found = gr.HTML(elem_id="document-passages", js_on_load=PICKED)
                 pages.wire(told, found)
         experiment = facts_or_style.build(page)
@@ -195,23 +190,26 @@ def build(page: Page) -> DocumentsTab:
     def newest(visitor: Visitor) -> str:
         return next((one["collection"] for one in collections.list(visitor.owner)), "")
 
-    def answer(visitor: Visitor, text: str, chosen: str, who: str, how: str, turn: Turn) -> Iterator[list[Any]]:
+    def answer(visitor: Visitor, text: str, chosen: str, who: str, turn: Turn, how: str, *fields: Any) -> Iterator[list[Any]]:
         """Stream the answer; the passages stand as soon as they are found."""
         say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
         run_id, model = phraser(who)
         chosen = chosen or newest(visitor)  # asked before the tab was filled
+        search = search_steps.chosen(how, *fields)
+        settings = {**search.settings(), **model}
         passages = None
-        with turn.taken((text, chosen, who, how)) as mine:
+        with turn.taken((text, chosen, who, search)) as mine:
             yield [gr.skip(), gr.skip(), {}, gr.update(visible=False)] if mine else [gr.skip()] * 4
             if not mine:
                 return
-            with closing(services.asking.documents(visitor.owner, text, chosen, run_id, {"mode": how, **model})) as states:
+            with closing(services.asking.documents(visitor.owner, text, chosen, run_id, settings)) as states:
                 for state in states:
                     if mine.overtaken:
                         break
                     state["stopped"] = ends = mine.over  # which may change while this is on its way
                     fresh = shown.passages(state["passages"], state["citations"], say)
-                    known = {"question": text, "collection": chosen, "citations": state["citations"], "passages": state["passages"]}
+                    known = {"question": text, "collection": chosen, "who": who, "steps": asdict(search)}
+                    known |= {"citations": state["citations"], "passages": state["passages"]}
                     yield [shown.answer(state, say, translate), gr.skip() if fresh == passages else fresh, known, gr.skip()]
                     passages = fresh
                     if ends:
@@ -248,7 +246,7 @@ def build(page: Page) -> DocumentsTab:
     sure.click(on(drop), [page.owner, collection], [collection, sure, told, found], api_visibility="private").then(**everything)
     asking = {
         "fn": on(answer),
-        "inputs": [page.owner, question, collection, model, mode, turn],
+        "inputs": [page.owner, question, collection, model, turn, mode, *steps.fields],
         "outputs": [told, found, pages.answered, pages.box],
         "api_visibility": "private",
         "show_progress": "hidden",
@@ -259,5 +257,5 @@ def build(page: Page) -> DocumentsTab:
     for number, button in enumerate(buttons):
         events.append(button.click(take(number), questions, question, **quiet).then(**asking))
     stop.click(lambda turn: turn.stop(), turn, None, **quiet)
-    seen.wire(events, model)
+    seen.wire(events)
     return DocumentsTab(tab)

@@ -88,8 +88,9 @@ def build(page: Page) -> PagePanel:
 
     def draw(visitor: Visitor, at: dict[str, Any], lined: bool) -> list[Any]:
         say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
-        # a quote may end on the page after its own, and nowhere else
-        quotes = at["quotes"] if at["number"] - at["home"] in (0, 1) else []
+        # a quote may end at the beginning of the page after its own, and nowhere else
+        beyond = at["number"] - at["home"]
+        quotes = [(quote, 0.0 if beyond else near) for quote, near in at["quotes"]] if beyond in (0, 1) else []
         view = views.page(visitor.owner, at["collection"], at["document"], at["number"], quotes, borders=lined)
         told = shown.shown(view, say, translate)
         return [gr.update(visible=True), told, gr.update(interactive=view.number > 1), gr.update(interactive=view.number < view.pages)]

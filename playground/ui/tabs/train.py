@@ -75,7 +75,7 @@ def build(page: Page) -> TrainTab:
                     label("train.delete"), size="sm", variant="secondary", visible=False, scale=1, min_width=150, elem_id="delete-run"
                 )
                 sure = gr.Button(label("train.delete_sure"), size="sm", variant="stop", visible=False, scale=1, min_width=150)
-                takeaway.build(page)
+                taken = takeaway.build(page)
             with gr.Accordion(label("train.runs"), open=False):
                 runs = gr.Dataframe(interactive=False, wrap=True, show_label=False, elem_id="runs-table")
             compared = overlay.build(page)
@@ -122,6 +122,7 @@ def build(page: Page) -> TrainTab:
             gr.skip() if active else gr.update(visible=False),  # who is asked is given time to answer, while the curve goes on
             gr.update(visible=found is not None and not active),
             gr.update(visible=False),
+            gr.update(visible=found is not None and not found.brought),
             gr.update(visible=bool(found and found.log_tail)),
             found.log_tail if found else "",
             gr.update(choices=[(run_label(one, say), one.run_id) for one in mine], value=found.run_id if found else None),
@@ -148,6 +149,7 @@ def build(page: Page) -> TrainTab:
         surely,
         delete,
         sure,
+        taken.button,
         log_box,
         log,
         run,
@@ -248,7 +250,10 @@ def build(page: Page) -> TrainTab:
 
 
 def _signature(run: Run | None) -> str:
-    return f"{run.run_id} {run.state} {run.step} {run.loss} {run.eval_loss} {run.place_in_line} {run.doing} {run.memory_mb}" if run else ""
+    if run is None:
+        return ""
+    held = f"{run.memory_mb} {run.max_memory_reserved_mb}"
+    return f"{run.run_id} {run.state} {run.step} {run.loss} {run.eval_loss} {run.place_in_line} {run.doing} {held}"
 
 
 def run_figures(run: Run, say: Say) -> list[tuple[str, str]]:
@@ -263,8 +268,15 @@ def run_figures(run: Run, say: Say) -> list[tuple[str, str]]:
         (say("train.fig_loss"), number(run.loss, say)),
         (say("train.fig_eval"), number(run.eval_loss, say)),
         (say("train.fig_speed"), speed),
-        (say("train.fig_memory"), megabytes(run.memory_mb, say)),
+        memory_figure(run, say),
     ]
+
+
+def memory_figure(run: Run, say: Say) -> tuple[str, str]:
+    """(label, value) of what a run holds: the most of its card where it has one, else what its process holds now."""
+    if run.max_memory_reserved_mb is not None:
+        return say("train.fig_gpu_memory"), megabytes(run.max_memory_reserved_mb, say)
+    return say("train.fig_memory"), megabytes(run.memory_mb, say)
 
 
 def run_label(run: Run, say: Say) -> str:
