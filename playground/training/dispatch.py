@@ -28,6 +28,7 @@ from playground.workspace import Workspace, mark, write_json
 log = logging.getLogger(__name__)
 TICK = 0.5  # seconds between two looks
 PATIENCE = 60.0  # seconds that a stop request may go without any sign of the worker
+SLOW_DISK = 10  # times that patience for a worker that saves and waits for the disk, without any work of its own
 SLOW_STEPS = 5  # usual steps that a worker may be silent after a request
 BOOT = 20.0  # seconds within which a started worker has to claim its folder; so many for each of several processes
 DEAF = "The run did not answer for {seconds} seconds when asked to stop, so it was ended and its last steps are lost."
@@ -63,7 +64,7 @@ class Dispatcher:
         self._unfinished: set[Path] = set()
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
         self.warm = Warm(self._worker, workspace.home, lambda: environment(offline=True), enabled=warm)
-        self._heard: dict[Path, tuple[float | None, float]] = {}  # last word of a worker that was asked to stop, and when it was seen
+        self._heard: dict[Path, tuple[Any, float]] = {}  # last sign of a worker that was asked to stop, and when it was seen
         self._wake, self._closing = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._ended: dict[str, tuple[int, int]] = {}  # runs that had ended, and their status files then
@@ -246,17 +247,17 @@ class Dispatcher:
         asked, now = record.request(folder), record.status(folder)
         if asked is None:
             return
-        if now.get("saving"):  # a large model takes its time, and would be lost
-            self._heard.pop(folder, None)
-            return
+        known = record.process_id(folder) if now.get("saving") else None
+        sign = (now.get("updated"), known.work() if known is not None else None)
         last, since = self._heard.get(folder, (None, 0.0))
-        if last != now.get("updated"):  # measured here, because somebody may set the machine's clock
-            self._heard[folder] = (now.get("updated"), time.monotonic())
+        if last != sign:  # measured here, because somebody may set the machine's clock
+            self._heard[folder] = (sign, time.monotonic())
             return
         quiet = time.monotonic() - since
         # requests are heard between steps, and a large model takes minutes for one
         usual_step = now.get("seconds", 0.0) / max(1, now.get("step", 0))
-        if quiet > max(self._patience, SLOW_STEPS * usual_step) and self.kill(folder):
+        patience = self._patience * (SLOW_DISK if now.get("saving") else 1)  # and some more to be saved
+        if quiet > max(patience, SLOW_STEPS * usual_step) and self.kill(folder):
             self._heard.pop(folder, None)
             why = Sentence(DEAF, seconds=round(quiet))
             cancelled = asked.get("kind") == "cancel"

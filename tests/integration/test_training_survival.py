@@ -101,13 +101,19 @@ def test_a_worker_that_is_deaf_to_stop_is_ended_and_what_it_had_saved_is_kept(
     try:
         run_id = start(runs, learner, max_steps=5000, save_steps=5, eval_steps=10)
         wait_for(lambda: runs.get("me", run_id).step >= 22)
-        os.kill(runs.get("me", run_id).pid, signal.SIGSTOP)  # it hangs for good
+        folder, pid = workspace.find("runs", run_id, "me"), runs.get("me", run_id).pid
+        os.kill(pid, signal.SIGSTOP)  # it hangs for good
+        while record.status(folder)["saving"]:  # in which more patience is had with it
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.05)
+            os.kill(pid, signal.SIGSTOP)
         assert runs.stop("me", run_id).state == "stopping"
-        wait_for(lambda: record.status(workspace.find("runs", run_id, "me")).get("rescue"), 10)
+        wait_for(lambda: record.status(folder).get("rescue"), 20)
         assert runs.stop("me", run_id).state == "stopping", "and pressing it once more harms nothing"
         wait_for(lambda: runs.get("me", run_id).finished)
     finally:
         runs.close()
+        assert runs._line.kill(folder)
     run = runs.get("me", run_id)
     assert run.state == "stopped" and "did not answer" in str(run.error)
     assert run.has_adapter and any("What is kept is from step" in one for one in run.warnings)

@@ -271,6 +271,15 @@ def test_a_worker_that_is_busy_saving_is_waited_for(make_runs: Make) -> None:
     assert run.state == "stopped" and run.has_adapter and run.error is None
 
 
+def test_a_worker_that_hangs_as_it_saves_is_ended_all_the_same(make_runs: Make) -> None:
+    runs = make_runs("step(1); status.write(saving=True); time.sleep(60)", patience=0.2)
+    run_id = start(runs)
+    wait_for(lambda: runs.get("me", run_id).state == "running")
+    runs.stop("me", run_id)
+    wait_for(lambda: runs.get("me", run_id).state == "stopped")
+    assert "did not answer" in str(runs.get("me", run_id).error)
+
+
 def test_a_run_that_is_begun_beside_the_app_takes_its_place_and_is_watched(make_runs: Make, workspace: Workspace) -> None:
     runs = make_runs()
     time.sleep(1)  # the app has looked at what there is
