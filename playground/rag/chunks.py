@@ -18,6 +18,7 @@ TOKENS = 220
 SIZES = (64, 400)  # tokens
 MOST_OVERLAP = 0.25  # of a passage
 MOST_BORROWED = 400  # characters from the next page
+ROW = "row"  # the unit of a table: each row is a page of its own, and is quoted as a whole
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,12 @@ def chunk(pages: Iterable[Page], tokenizer: Any, tokens: int = TOKENS, overlap: 
             number += 1
         if not pieces:
             skip = 0
+
+
+def whole(pages: Iterable[Page]) -> Iterator[Chunk]:
+    """Each page as one passage, such as the rows of a table; one without text has none."""
+    for number, page in enumerate(page for page in pages if page.text.strip()):
+        yield Chunk(number, page.number, page.label, 0, page.text)
 
 
 def _with_next(pages: Iterable[Page]) -> Iterator[tuple[Page, Page | None]]:

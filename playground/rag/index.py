@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from playground.errors import Sentence, pack, storage_errors, unpack
+from playground.errors import Damaged, Sentence, pack, storage_errors, unpack
 from playground.rag import bm25, schema, sections
 from playground.rag.boxes import Box
 from playground.rag.chunks import Chunk
@@ -29,6 +29,8 @@ from playground.rag.sections import Section
 from playground.rag.text import STOPWORDS, words
 
 WAITING, DONE, FAILED = "waiting", "done", "failed"
+BROKEN_INDEX = "The index of this collection is damaged, so nothing can be read from it. Delete the collection, then add its files again."
+NO_TABLE = "no such table"  # in SQLite's words for a file that was emptied
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Index:
 
     @contextlib.contextmanager
     def _open(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
-        with storage_errors(), _full():
+        with storage_errors(), _told():
             db = sqlite3.connect(self.path, timeout=30)
             try:
                 schema.upgrade(db)
@@ -107,13 +109,17 @@ class Index:
         with self._open() as db:
             schema.create(db)
 
-    def register(self, name: str, sha256: str, file: str) -> Document:
-        """Note a file that waits to be indexed; the same bytes again give the document that is there, and a failed one another try."""
+    def register(self, name: str, sha256: str, file: str, unit: str = "page") -> Document:
+        """Note a file that waits to be indexed; the same bytes again give the document that is there, and a failed one another try.
+
+        `unit` tells a file that is not read as others are (`playground.rag.chunks.ROW`).
+        """
         with self._open(write=True) as db:
             db.execute(
-                "INSERT INTO documents (name, sha256, file, state, added) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT (sha256) DO UPDATE SET state = excluded.state, name = excluded.name, error = NULL WHERE state = ?",
-                (name, sha256, file, WAITING, time.time(), FAILED),
+                "INSERT INTO documents (name, sha256, file, state, added, unit) VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (sha256) DO UPDATE SET state = excluded.state, name = excluded.name, file = excluded.file,"
+                " added = excluded.added, unit = excluded.unit, error = NULL WHERE state = ?",
+                (name, sha256, file, WAITING, time.time(), unit, FAILED),
             )
             return _document(db.execute("SELECT * FROM documents WHERE sha256 = ?", (sha256,)).fetchone())
 
@@ -234,11 +240,17 @@ class Index:
             db.execute("DELETE FROM staged")
 
     def swap(self, about: Mapping[str, Any]) -> None:
-        """Let what was laid aside take the place of all passages, in one moment; `about` is kept with them (see `about`)."""
+        """Let what was laid aside take the place of all passages, in one moment; `about` is kept with them (see `about`).
+
+        What was laid aside of a document that went meanwhile goes, too, and one that came meanwhile waits to be read.
+        """
         columns = "document, number, page, label, start, text, vector"
+        missing = "state = ? AND id NOT IN (SELECT document FROM staged)"
         with self._open(write=True) as db:
             db.execute("DELETE FROM chunks")
-            db.execute(f"INSERT INTO chunks ({columns}) SELECT {columns} FROM staged ORDER BY id")  # noqa: S608
+            db.execute(f"UPDATE documents SET state = ? WHERE {missing}", (WAITING, DONE))  # noqa: S608
+            living = "document IN (SELECT id FROM documents)"
+            db.execute(f"INSERT INTO chunks ({columns}) SELECT {columns} FROM staged WHERE {living} ORDER BY id")  # noqa: S608
             db.execute("DELETE FROM staged")
             db.execute("UPDATE documents SET chunks = (SELECT count(*) FROM chunks WHERE document = documents.id)")
             db.execute("INSERT OR REPLACE INTO about VALUES ('embedder', ?)", (json.dumps(dict(about)),))
@@ -322,14 +334,17 @@ class Index:
 
 
 @contextlib.contextmanager
-def _full() -> Iterator[None]:
-    """SQLite's own word for a full disk, as the system's."""
+def _told() -> Iterator[None]:
+    """SQLite's own words for a full disk as the system's, and those for a damaged file as ours."""
     try:
         yield
-    except sqlite3.OperationalError as error:
-        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
-            raise
-        raise OSError(errno.ENOSPC, str(error)) from error
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what is told more exactly
+        if code == sqlite3.SQLITE_FULL:
+            raise OSError(errno.ENOSPC, str(error)) from error
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or NO_TABLE in str(error):
+            raise Damaged(BROKEN_INDEX) from error
+        raise
 
 
 def _document(row: sqlite3.Row) -> Document:

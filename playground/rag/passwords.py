@@ -25,11 +25,13 @@ class Passwords:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], _Known] = {}
         self._lock = threading.Lock()
+        self._alarm: threading.Timer | None = None
 
     def remember(self, collection: str, sha256: str, word: str) -> None:
         with self._lock:
             self._sweep()
             self._known[collection, sha256] = _Known(word, time.monotonic() + SECONDS)
+            self._set_alarm()
 
     def get(self, collection: str, sha256: str) -> str | None:
         """The password, which is then known for another while."""
@@ -55,3 +57,17 @@ class Passwords:
         now = time.monotonic()
         for key in [key for key, known in self._known.items() if known.until <= now]:
             del self._known[key]
+
+    def _set_alarm(self) -> None:
+        """Sweep also where nobody asks for a password any more."""
+        if self._alarm is None and self._known:
+            first = min(known.until for known in self._known.values())
+            self._alarm = threading.Timer(max(0.0, first - time.monotonic()), self._ring)
+            self._alarm.daemon = True
+            self._alarm.start()
+
+    def _ring(self) -> None:
+        with self._lock:
+            self._alarm = None
+            self._sweep()
+            self._set_alarm()

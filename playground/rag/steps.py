@@ -24,6 +24,16 @@ class Steps:
     weight: float | None = None
     reranker: str = ""
 
+    @property
+    def mode(self) -> str:
+        """hybrid, dense or keyword."""
+        return ("hybrid" if self.dense else "keyword") if self.keyword else "dense"
+
+    def settings(self) -> dict[str, Any]:
+        """{mode, thesaurus, weight, reranker}, of which `read` makes the same search; what does not count is off."""
+        weight = self.weight if self.mode == "hybrid" else None
+        return {"mode": self.mode, "thesaurus": self.keyword and self.thesaurus, "weight": weight, "reranker": self.reranker}
+
 
 def read(mode: str, settings: Mapping[str, Any] | None = None) -> Steps:
     """The steps of a mode, changed by what was set.

@@ -24,6 +24,7 @@ from typing import Any
 from playground.errors import FileUnreadable, InputError, PlaygroundError, WrongState, storage_errors
 from playground.models.catalog import Catalog, ModelRef
 from playground.settings import load
+from playground.system import moment
 from playground.training import damage, record, resuming
 from playground.training.beginning import FOLDER
 from playground.training.brought import adapter_check
@@ -121,7 +122,7 @@ def unpack(path: Path, workspace: Workspace, catalog: Catalog, owner: str = PERS
                 write_bytes(folder / "data" / f"{part}.jsonl", content)
         begun = _start(folder, start, told["start_from"], model, settings.lora_dropout) if start else None
         now = time.time()
-        write_json(folder / "status.json", {"state": "starting", "queued_at": now, "launched": now})
+        write_json(folder / "status.json", {"state": "starting", "queued_at": now, "launched": now, "at": moment()})
         workspace.publish(
             folder, owner=owner, **{**kept, "settings": settings.to_dict()}, model=model.to_dict(), start_from=begun, stretches=stretches,
             dataset={"id": "", "name": str(told.get("dataset", ""))}, reasons={},

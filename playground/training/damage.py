@@ -24,7 +24,7 @@ LOST_RECORD = (
 LOST_RECORD_OF_DONE = "The record of this run (status.json) is damaged; what is shown of it was saved with what it has learned."
 LOST_ASKED = (
     "The record of what this run was to learn (config.json) is damaged, so it can be neither used nor resumed. What it has learned lies in "
-    "{folder}, in the folder adapter, and can be brought in from there. Delete the run when you need it no more."
+    "{folder}, in the folder whose name begins with adapter, and can be brought in from there. Delete the run when you need it no more."
 )
 LOST_CHANGED = (
     "The record of how this run was changed when it was resumed (changes.json) is damaged; shown are the settings of its first start."
@@ -33,22 +33,25 @@ LOST_LEARNED = (
     "The record that vouches for what this run has learned (manifest.json) is damaged, so it is not used. "
     "Resume the run for a few more steps, or train again."
 )
-LOST_CURVE = "The record of this run's curve (metrics.jsonl) is damaged: what stood there after step {step} is lost."
 LOST_ROWS = (
     "This run's own copy of its rows ({file}) is damaged, so it cannot go on learning. What it has saved stays; to train on, "
     "start a new run from the dataset."
+)
+LOST_START = (
+    "This run's own copy of what the earlier run had learned (start) is damaged, so it cannot go on learning. What it has saved stays; to "
+    "train on, start a new run that begins with the earlier one."
 )
 
 
 def lost_status(folder: Path) -> dict[str, Any]:
     """What can still be said of a run whose status cannot be read: never that it waits to be started, unless it has only just been made."""
+    if held(folder / "worker.lock"):
+        return {"state": "running"}  # it writes its next status in a moment
     learned = read_manifest(folder)
     if learned is not None:
         known = {key: learned[key] for key in ("step", "loss", "eval_loss", "best_eval_loss", "best_step") if learned.get(key) is not None}
         seconds = learned.get("loop_seconds") or 0.0
         return {**known, "state": learned.get("state", "done"), "seconds": seconds, "warnings": [pack(Sentence(LOST_RECORD_OF_DONE))]}
-    if held(folder / "worker.lock"):
-        return {"state": "running"}  # it writes its next status in a moment
     if not (folder / "status.json").exists() and not (folder / "metrics.jsonl").exists():
         return {"state": "queued"}
     known = {}
@@ -72,16 +75,12 @@ def unreadable(path: Path) -> bool:
 
 
 def warnings(folder: Path, now: Mapping[str, Any]) -> list[Sentence]:
-    """What is lost of a run that has ended, besides its status."""
+    """What is lost of a run that has ended, besides its status, its curve and its answers."""
     found = []
     if unreadable(folder / "changes.json"):
         found.append(Sentence(LOST_CHANGED))
-    if now["state"] in ("done", "stopped") and (folder / "manifest.json").exists() and read_manifest(folder) is None:
+    if (folder / "manifest.json").exists() and read_manifest(folder) is None:
         found.append(Sentence(LOST_LEARNED))
-    if now["state"] == "done" and now.get("step"):
-        last = next((point["step"] for point in _points(folder / "metrics.jsonl") if "step" in point), None)
-        if (last or 0) < now["step"]:
-            found.append(Sentence(LOST_CURVE, step=last or 0))
     return found
 
 
@@ -96,6 +95,27 @@ def check_rows(folder: Path, asked: Mapping[str, Any]) -> None:
         path = folder / "data" / f"{part}.jsonl"
         if part != "test" and rows and _lines(path) != rows:
             raise InputError(LOST_ROWS, file=path.name)
+
+
+def check_start(folder: Path, asked: Mapping[str, Any]) -> None:
+    """Raise where the run goes on from an earlier one's adapter and its copy of that is not whole.
+
+    Raises:
+        InputError: it is cut off, gone, or something else has been written there.
+    """
+    if asked.get("start_from") and not whole_adapter(folder / "start"):
+        raise InputError(LOST_START)
+
+
+def whole_adapter(folder: Path) -> bool:
+    """Whether an adapter's configuration and weights can be read: sizes and headers, not every number."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(folder / "adapter_model.safetensors"), framework="np"):
+            return isinstance(read_json(folder / "adapter_config.json"), dict)
+    except (OSError, SafetensorError):
+        return False
 
 
 def _lines(path: Path) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,16 @@ from playground.errors import PlaygroundError, Sentence
 from playground.system import memory_mb
 from playground.training import ranks
 from playground.training.cores import Cores
+from playground.training.ending import FellApart
 from playground.training.memory import card
 from playground.training.progress import Clock, Curve, Status
 
 TELL = 10.0  # seconds between two lines in the log
 CHECKING = Sentence("Looking at rows it does not learn from.")
+MODEL_BROKEN = (
+    "Before it had learned anything, at step 1, the loss was no number already: the model's own weights are damaged, or its numbers leave "
+    "the range that is computed with. Choose another model, or save this one anew."
+)
 Told = Callable[[int, dict[str, Any]], None]
 
 
@@ -30,11 +36,13 @@ class Asked(Exception):
 
 
 class Follow(TrainerCallback):
-    """One per training; `stopped` says whether the user ended it, `best` holds (validation loss, step) of the best check after step 0.
+    """One per training. `stopped` says whether the user ended it, `ended_early` whether its checks did, and `best` holds (validation loss,
+    step) of the best check after step 0.
 
     Args:
         patience: checks without improvement after which it ends.
         keep_best: have a checkpoint saved at each best check.
+        finished: the step of the checkpoint to which a finished run falls back that this one makes longer.
         signalled: whether this process was asked to end.
         answer: asked at every check, with the model and the step.
         until: the step at which it ends, however long it was planned.
@@ -50,6 +58,7 @@ class Follow(TrainerCallback):
         patience: int | None,
         keep_best: bool,
         signalled: Callable[[], bool],
+        finished: int | None = None,
         cores: Cores | None = None,
         answer: Callable[[Any, int], None] | None = None,
         until: int | None = None,
@@ -59,11 +68,13 @@ class Follow(TrainerCallback):
         self._folder, self._status, self._curve, self._clock = folder, status, curve, Clock()
         self._until = until
         self._patience, self._keep_best, self._unimproved = patience, keep_best, 0
+        self._finished = finished
         self._pending: dict[str, Any] | None = None  # the point of a step whose check is still going on
         self._began, self._checking = time.monotonic(), 0.0
         self._tokens = self._tokens_before = 0
         self._told = 0.0
-        self.stopped = False
+        self._drawn = 0  # the step of the last point
+        self.stopped = self.ended_early = False
         self.best: tuple[float, int] | None = None
 
     def count(self, tokens: int) -> None:
@@ -72,6 +83,7 @@ class Follow(TrainerCallback):
 
     def facts(self) -> dict[str, Any]:
         """What a checkpoint has to hold so that another process can go on counting."""
+        self._curve.to_disk()  # so that it is never behind a checkpoint
         return {"tokens": self._tokens, "seconds": self._seconds, "best": self.best, "unimproved": self._unimproved}
 
     def go_on(self, facts: dict[str, Any]) -> None:
@@ -81,8 +93,16 @@ class Follow(TrainerCallback):
         self.best = (facts["best"][0], facts["best"][1]) if facts["best"] else None
 
     def kept(self) -> int | None:
-        """The step whose checkpoint has to stay."""
+        """The step that did best, where that is what is kept in the end."""
         return self.best[1] if self.best and self._keep_best else None
+
+    def saving(self) -> AbstractContextManager[None]:
+        """Around the writing of a checkpoint."""
+        return self._status.saving()
+
+    def needed(self) -> set[int]:
+        """The steps whose checkpoints have to stay."""
+        return {step for step in (self.kept(), self._finished) if step is not None}
 
     @property
     def _seconds(self) -> float:
@@ -91,6 +111,7 @@ class Follow(TrainerCallback):
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
         if not state.global_step:
             self._began = time.monotonic()
+        self._drawn = state.global_step
         self._status.write(state="running", max_steps=state.max_steps, step=state.global_step, doing=None)
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
@@ -109,6 +130,8 @@ class Follow(TrainerCallback):
             control.should_evaluate = False
         if self._until is not None and state.global_step >= self._until:
             self.stopped = control.should_training_stop = control.should_save = True
+        if self.stopped or state.global_step >= state.max_steps:
+            control.should_log = True  # and with its last step, however seldom one is drawn
         checks = math.ceil((state.max_steps - state.global_step) / args.eval_steps) if args.eval_steps else 0
         self._status.maybe(
             step=state.global_step,
@@ -171,11 +194,14 @@ class Follow(TrainerCallback):
         else:
             self._unimproved += 1
         if self._patience and self._unimproved >= self._patience:
+            self.ended_early = state.global_step < state.max_steps
             control.should_training_stop = control.should_save = True
         self._status.write(eval_loss=loss, best_eval_loss=self.best[0], best_step=self.best[1], doing=None)
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **more: Any) -> None:
         self.flush(state.global_step)
+        if self._drawn < state.global_step:  # asked to stop during a check, at a step that was not to be drawn
+            self._add(state.global_step, self._now(state))
         self._status.write(step=state.global_step, epoch=round(state.epoch or 0.0, 4), eta_seconds=0.0)
 
     def flush(self, step: int) -> None:
@@ -188,6 +214,7 @@ class Follow(TrainerCallback):
         return {"epoch": round(state.epoch or 0.0, 4), "tokens": self._tokens, "time": self._seconds}
 
     def _add(self, step: int, point: dict[str, Any]) -> None:
+        self._drawn = step
         self._curve.add(step, **point)
         self._also(step, point)
 
@@ -198,8 +225,12 @@ class Follow(TrainerCallback):
         if math.isfinite(logs["loss"]) and math.isfinite(logs.get("grad_norm") or 0.0):
             return
         self._status.write(diverged=True)  # from its last checkpoint it would only go the same way
-        raise PlaygroundError(
-            "At step {step} the loss was no longer a number: the steps were too large and the model fell apart. "
-            "Train again with a smaller learning rate, for example {better:g} instead of {rate:g}.",
-            step=step, better=args.learning_rate / 10, rate=args.learning_rate,
+        if step == 1 and not math.isfinite(logs["loss"]):
+            raise PlaygroundError(MODEL_BROKEN)
+        raise FellApart(
+            Sentence(
+                "At step {step} the loss was no longer a number: the steps were too large and the model fell apart. "
+                "Train again with a smaller learning rate, for example {better:g} instead of {rate:g}.",
+                step=step, better=args.learning_rate / 10, rate=args.learning_rate,
+            )
         )  # fmt: skip

@@ -15,6 +15,7 @@ from typing import Any
 
 from playground.errors import PlaygroundError, storage_errors
 from playground.training.config import ALL_LINEAR, FROM_WEIGHTS, TrainingSettings
+from playground.training.damage import whole_adapter
 
 KEYS_VALUES = ("k_proj", "v_proj", "k", "v", "key", "value", "query_key_value", "c_attn", "k_lin", "v_lin")
 FEEDFORWARD = ("down_proj", "wo", "fc2", "w2", "dense_4h_to_h", "fc_out", "c_proj", "lin2")
@@ -35,11 +36,12 @@ def attach(model: Any, settings: TrainingSettings, *, encoder_decoder: bool = Fa
     if settings.method == "full":
         return model.requires_grad_(True)
     from peft import PeftModel, get_peft_model
+    from safetensors import SafetensorError
 
     if start is not None:
         try:
             return PeftModel.from_pretrained(model, str(start), is_trainable=True)
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             raise PlaygroundError("What the earlier run learned does not fit this model, or is damaged. Choose another one.") from error
     return get_peft_model(model, _config(model, settings, "SEQ_2_SEQ_LM" if encoder_decoder else "CAUSAL_LM"))
 
@@ -88,10 +90,12 @@ def causal(model: Any) -> Any:
 def begin(model: Any, settings: TrainingSettings, initial: Path) -> None:
     """Note how an adapter began that took its first values from the model's own weights: saving needs it.
 
+    Where the note is there but damaged it is written anew, for the values are those of `attach`, which come out the same each time.
+
     Raises:
         StorageFull: no room.
     """
-    if settings.method == "lora" and settings.init_lora_weights in FROM_WEIGHTS and not (initial / "adapter_model.safetensors").exists():
+    if settings.method == "lora" and settings.init_lora_weights in FROM_WEIGHTS and not whole_adapter(initial):
         _whole(initial, lambda draft: model.save_pretrained(str(draft), save_embedding_layers=False))
 
 

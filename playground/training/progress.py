@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import time
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,7 @@ class Status:
             "boot": me.boot,
             "error": None,
             "ended": None,
+            "saving": False,
         }
         # The time before counts what the app did to start this process, and earlier attempts.
         since = min(elapsed(self.now.get("at")) or 0.0, MOST_BOOT)
@@ -73,6 +76,13 @@ class Status:
         """How long this run has been at work, in this process and those before."""
         return time.monotonic() - self._began
 
+    @contextlib.contextmanager
+    def saving(self) -> Iterator[None]:
+        """While large files are written, which may take minutes, nobody should take silence for deafness."""
+        self.write(saving=True)
+        yield
+        self.write(saving=False)
+
     def maybe(self, **values: Any) -> None:
         """As `write`, but to disk only when the last write is a moment ago."""
         self.now.update(values)
@@ -82,8 +92,9 @@ class Status:
     def end(self, state: str, error: Sentence | None = None, **values: Any) -> None:
         """The last word of this worker."""
         self._reserve.unlink(missing_ok=True)
+        self.now.pop("rescue", None)
         packed = pack(error) if error is not None else None
-        self.write(state=state, error=packed, ended=time.time(), eta_seconds=None, doing=None, **values)
+        self.write(state=state, error=packed, ended=time.time(), eta_seconds=None, doing=None, saving=False, **values)
 
 
 class Unwritten(Status):
@@ -147,6 +158,15 @@ class Curve:
         with storage_errors():
             self._file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
             self._file.flush()
+
+    def to_disk(self) -> None:
+        """Past the operating system's cache: a power cut from here on takes nothing of what was written.
+
+        Raises:
+            StorageFull: the disk is full.
+        """
+        with storage_errors():
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         self._file.close()

@@ -3,11 +3,13 @@
     config.json     what was asked for, never changed (identity, model, data, settings with reasons, instruction); config.copy.json the same
     status.json     where it stands, replaced as a whole by whoever is responsible: the app while the run waits, then the worker,
                     and the app again when the worker is gone
-    changes.json    settings that requests to go on have changed, and at which steps
+    changes.json    settings that requests to go on have changed, and at which steps; and what memory that ran out has
     request.json    what the user asks of the worker: {kind: stop | cancel, at}
     failed.json     why a process beside the main one ended a run, until whoever finds it writes that into the status
     start/          the adapter that it goes on from, where it does
-    metrics.jsonl, samples.jsonl, worker.log, tensorboard/, data/, checkpoints/, adapter/ or model/, manifest.json (last)
+    metrics.jsonl, samples.jsonl, worker.log, tensorboard/, data/, checkpoints/
+    adapter/ or model/, and manifest.json, which names and vouches for it; of a run that goes on after its end both stay as they are until
+    new ones take their place: adapter-next/ is written beside adapter/, and by one new manifest.json the one counts and the other does not
 
 Does not change anything, start anything or know owners.
 """
@@ -20,7 +22,7 @@ from typing import Any
 
 from playground.errors import Sentence, unpack
 from playground.system import ProcessId, elapsed
-from playground.training import checkpoints, damage
+from playground.training import checkpoints, damage, gaps
 from playground.workspace import read_json, read_twice
 
 FINAL = ("stopped", "done", "failed")
@@ -115,6 +117,18 @@ def manifest(folder: Path) -> dict[str, Any] | None:
     return damage.read_manifest(folder)
 
 
+def learned_at(folder: Path, kind: str) -> Path | None:
+    """Where what the manifest vouches for lies; `kind` is adapter or model. None where there is nothing that can be used."""
+    told = manifest(folder)
+    name = told.get("folder", kind) if told is not None else None
+    return folder / name if name in places(kind) and (folder / name).is_dir() else None
+
+
+def places(kind: str) -> tuple[str, str]:
+    """The names of the folders in which what is learned may lie."""
+    return kind, f"{kind}-next"
+
+
 def process_id(folder: Path) -> ProcessId | None:
     """The worker that last claimed this run, running or not."""
     known = status(folder)
@@ -127,10 +141,10 @@ def read(folder: Path, place_in_line: int | None = None) -> Run:
     state, error = now["state"], unpack(now.get("error"))
     warnings = [sentence for packed in now.get("warnings", []) if (sentence := unpack(packed))]
     if state in FINAL:
-        warnings += damage.warnings(folder, now)
+        warnings += damage.warnings(folder, now) + gaps.warnings(folder, asked, now)
     if not asked and state in ("queued", *FINAL):
         state, error = "failed", Sentence(damage.LOST_ASKED, folder=folder)
-    if state in ("starting", "running") and request(folder) is not None:
+    if (state in ("starting", "running") and request(folder) is not None) or (state not in FINAL and now.get("rescue")):
         state = "stopping"
     seconds = now.get("seconds", 0.0)
     if state not in ("queued", *FINAL):  # a clock that was set must not show through

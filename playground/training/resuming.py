@@ -1,19 +1,30 @@
 """Taking up a run again: one that was stopped or broke off from its last checkpoint, one that has finished to go further than planned.
 
-Changes the run's folder so that the line can start it once more. Knows neither the line nor owners.
+Changes the run's folder so that the line can start it once more, and takes that back. What a finished run has learned stays as it is until
+something new takes its place; until then its status holds how the run was:
+
+    before      when it was taken up last: what Stop leads back to while nothing has been learned since
+    finished    when what lies there was learned: what Cancel leads back to
+
+Knows neither the line nor owners.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from playground.errors import Sentence, SettingsError, WrongState
-from playground.training import checkpoints, damage, record
+from playground.errors import Sentence, SettingsError, WrongState, pack
+from playground.system import moment
+from playground.training import checkpoints, damage, ending, record
 from playground.training.config import TrainingSettings, check
-from playground.workspace import read_json, write_json
+from playground.training.progress import Curve
+from playground.workspace import file_hash, read_json, write_json
 
+KEPT = ("before", "finished")
+MOST_HALVED = 2  # times that a run goes on by itself with fewer examples at a time
+RAN_OUT = "The machine ran out of memory with {before} examples at a time."
 LENGTHS = ("max_steps", "num_train_epochs")
 FELL_APART = "The loss of this run was no longer a number, and going on would lead there again. Train anew with a smaller learning rate."
 
@@ -28,7 +39,7 @@ def take_up(folder: Path, given: Mapping[str, Any], turn: float, state: str = "q
 
     Raises:
         WrongState: it is still at work, has nothing to go on from, fell apart, or is where it was to end.
-        InputError: its rows are damaged.
+        InputError: its rows, or what it began with, are damaged.
         SettingsError: other settings, which cannot change on the way.
     """
     before = record.read(folder)
@@ -41,6 +52,7 @@ def take_up(folder: Path, given: Mapping[str, Any], turn: float, state: str = "q
     if not asked:
         raise WrongState(damage.LOST_ASKED, folder=folder)
     damage.check_rows(folder, asked)
+    damage.check_start(folder, asked)
     lengths = _lengths(given) or (record.stretch(asked) or {}).get("settings", {})
     settings = {**asked["settings"], **lengths}
     point = checkpoints.newest(folder / "checkpoints")
@@ -51,28 +63,125 @@ def take_up(folder: Path, given: Mapping[str, Any], turn: float, state: str = "q
         raise WrongState(
             "This run has already made {step} steps, as many as it was to make. To go on, ask for more steps or more passes.", step=point[0]
         )
+    was = _as_it_is(folder, now, point[0])
     _note(folder, point[0], lengths, {**asked, "settings": settings}, steps)
-    for name in ("request.json", "manifest.json"):
-        (folder / name).unlink(missing_ok=True)
-    write_json(
-        folder / "status.json",
-        {
-            **{
-                key: value
-                for key, value in now.items()
-                if key not in ("pid", "pid_started", "boot", "launched", "at", "began", "max_steps")
-            },
-            "state": state,
-            **({} if state == "queued" else {"launched": turn}),
-            "queued_at": turn,
-            "seconds_before": now.get("seconds", 0.0),
-            "step": point[0],
-            "error": None,
-            "ended": None,
-            "cancelled": False,
-            "warnings": [],  # of how it ended then; the worker tells anew what still holds
-        },
-    )
+    (folder / "request.json").unlink(missing_ok=True)
+    finished = now.get("finished") or (was if was["manifest"] else None)
+    own = {} if state == "queued" else {"state": state, "launched": turn, "at": moment()}
+    _queue(folder, now, step=point[0], queued_at=turn, before=was, finished=finished, halved=0, **own)
+
+
+def rescue(folder: Path, why: Sentence | None) -> bool:
+    """Put a run in line that has no worker, so that one makes its result of the best that was saved; `why` will be told with it.
+
+    Where nothing was saved since it was taken up, it is what it was before. False where it was not taken up either, or this was tried.
+    """
+    now = record.status(folder)
+    if now.get("rescue"):
+        return False
+    if not saved_since(folder):
+        return fall_back(folder)
+    (folder / "request.json").unlink(missing_ok=True)
+    _queue(folder, now, rescue={"why": pack(why) if why else None}, max_steps=now.get("max_steps"))
+    return True
+
+
+def saved_since(folder: Path) -> bool:
+    """Whether there are checkpoints that are newer than when the run was taken up."""
+    saved, was = checkpoints.found(folder / "checkpoints"), record.status(folder).get("before")
+    return bool(saved) and (not was or saved[0][0] > was["checkpoint"])
+
+
+def with_less(folder: Path) -> bool:
+    """Put a run back in line whose worker the kernel ended for want of memory: from its last checkpoint, with fewer examples at a time.
+
+    False where one example at a time was too much, and where that was tried often enough since the person asked for the run.
+    """
+    asked, now = record.config(folder), record.status(folder)
+    settings, halved = asked["settings"], now.get("halved", 0)
+    size = settings["per_device_train_batch_size"]
+    if size == 1 or halved >= MOST_HALVED:
+        return False
+    less = ending.fewer(size, settings["gradient_accumulation_steps"])
+    step = now.get("step", 0)
+    ran_out = {"step": step, "before": (asked.get("ran_out") or {}).get("before", size)}
+    why = pack(Sentence(RAN_OUT, before=ran_out["before"]))
+    kept = {} if damage.unreadable(folder / "changes.json") else read_json(folder / "changes.json", {})
+    changes = {
+        "settings": {**kept.get("settings", {}), **less},
+        "ran_out": ran_out,
+        "reasons": asked.get("reasons", {}) | dict.fromkeys(less, why),
+    }
+    write_json(folder / "changes.json", {**kept, **changes})
+    point = checkpoints.newest(folder / "checkpoints")
+    warnings = [pack(ending.smaller(step, less["per_device_train_batch_size"], ran_out["before"]))]
+    _queue(folder, now, step=point[0] if point else 0, halved=halved + 1, warnings=warnings)
+    return True
+
+
+def _queue(folder: Path, now: Mapping[str, Any], **changed: Any) -> None:
+    kept = {key: value for key, value in now.items() if key not in ("pid", "pid_started", "boot", "launched", "at", "began", "max_steps")}
+    fresh = {
+        "state": "queued",
+        "seconds_before": now.get("seconds", 0.0),
+        "error": None,
+        "ended": None,
+        "cancelled": False,
+        "warnings": [],  # of how it ended then; the worker tells anew what still holds
+    }
+    write_json(folder / "status.json", {**kept, **fresh, **changed})
+
+
+def fall_back(folder: Path) -> bool:
+    """Make of a run that was taken up again, and has learned nothing since, what it was before; False where it was not taken up."""
+    was = record.status(folder).get("before")
+    return _fall_back(folder, was) if was else False
+
+
+def fall_back_to_end(folder: Path, warnings: Sequence[Sentence] = ()) -> bool:
+    """Make of a run that goes on after its end what it was at its end; False where it has not ended before."""
+    was = record.status(folder).get("finished")
+    if not was:
+        return False
+    checkpoints.forget_after(folder / "checkpoints", was["checkpoint"])
+    for name in ("metrics.jsonl", "samples.jsonl"):
+        if (folder / name).exists():
+            lines = Curve(folder / name)
+            lines.rewind(was["status"].get("step", was["checkpoint"]))
+            lines.close()
+    return _fall_back(folder, was, warnings)
+
+
+def replaced(folder: Path, now: Mapping[str, Any]) -> bool:
+    """Whether what lies there was learned since the run, whose status is `now`, was taken up again."""
+    was = now.get("before")
+    return not was or _hash(folder / "manifest.json") != was["manifest"]
+
+
+def _as_it_is(folder: Path, now: Mapping[str, Any], checkpoint: int) -> dict[str, Any]:
+    """All that taking up changes."""
+    changes = None if damage.unreadable(folder / "changes.json") else read_json(folder / "changes.json")
+    status = {key: value for key, value in now.items() if key not in KEPT}
+    return {"status": status, "changes": changes, "manifest": _hash(folder / "manifest.json"), "checkpoint": checkpoint}
+
+
+def _fall_back(folder: Path, was: Mapping[str, Any], warnings: Sequence[Sentence] = ()) -> bool:
+    now, old = record.status(folder), was["status"]
+    if was["changes"] is None:
+        (folder / "changes.json").unlink(missing_ok=True)
+    else:
+        write_json(folder / "changes.json", was["changes"])
+    process = {key: now[key] for key in ("pid", "pid_started", "boot") if key in now}  # a worker may take a moment to end
+    finished = {"finished": now["finished"]} if now.get("finished") not in (None, was) else {}
+    told = [*old.get("warnings", []), *map(pack, warnings)]
+    (folder / ".reserve").unlink(missing_ok=True)
+    write_json(folder / "status.json", {**old, **process, **finished, "warnings": told})
+    (folder / "request.json").unlink(missing_ok=True)
+    return True
+
+
+def _hash(path: Path) -> str | None:
+    return file_hash(path) if path.exists() else None
 
 
 def _note(folder: Path, point: int, lengths: Mapping[str, Any], asked: Mapping[str, Any], steps: int) -> None:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playground.errors import InputError
 from playground.models.reading import in_a_block
 from playground.training.metrics import REWIND
-from playground.training.progress import Curve
 from playground.workspace import read_json, write_json
+
+if TYPE_CHECKING:
+    from playground.training.progress import Curve
 
 OWN = "prompts"  # the part of the run's data that holds questions of the person's own
 PROMPTS, MOST = 3, 8
@@ -25,14 +27,14 @@ MOST_CHECKS = 200  # afterwards the curve goes on without answers
 
 
 class Samples:
-    """The worker's side."""
+    """The worker's side; `file` is where the answers go."""
 
-    def __init__(self, folder: Path, tokenizer: Any, max_length: int, dtype: Any, encoder_decoder: bool = False) -> None:
+    def __init__(self, folder: Path, file: Curve, tokenizer: Any, max_length: int, dtype: Any, encoder_decoder: bool = False) -> None:
         from playground.models.template import encode, end_ids
 
         parts = [path for name in (OWN, "validation", "test", "train") if (path := folder / "data" / f"{name}.jsonl").exists()]
         chosen = next((found for part in parts if (found := _asked(part))), [])
-        self._file, self._tokenizer, self._dtype = Curve(folder / "samples.jsonl"), tokenizer, dtype
+        self._file, self._tokenizer, self._dtype = file, tokenizer, dtype
         self._ends, self._encoder_decoder = end_ids(tokenizer), encoder_decoder
         self._ids = [encode(tokenizer, one.asked, max(8, max_length - MOST_TOKENS), generation=True).ids for one in chosen]
         self._checks = 0
@@ -63,6 +65,7 @@ class Samples:
         begin = 0 if self._encoder_decoder else longest
         answers = [self._tokenizer.decode(row[begin:], skip_special_tokens=True).strip() for row in out]
         self._file.write({"step": step, "answers": answers})
+        self._file.to_disk()
 
     def rewind(self, step: int) -> None:
         """The run goes on from `step`; what was answered later does not count."""
@@ -80,7 +83,7 @@ def _asked(part: Path) -> list[Any]:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """{prompts: [{prompt, answer}], steps: [{step, answers}]} by rising step; empty lists where nothing was written.
+    """{prompts: [{prompt, answer}], steps: [{step, answers}]} by rising step; empty lists where nothing was written, or it is damaged.
 
     A run that was taken up again may have answered at a step twice; the later answers count.
     """
@@ -97,6 +100,14 @@ def read(folder: Path) -> dict[str, Any]:
                 continue
             if isinstance(told, dict) and isinstance(told.get(REWIND), int):
                 steps = {step: one for step, one in steps.items() if step <= told[REWIND]}
-            elif isinstance(told, dict) and isinstance(told.get("step"), int):
+            elif isinstance(told, dict) and isinstance(told.get("step"), int) and isinstance(told.get("answers"), list):
                 steps[told["step"]] = told
-    return {"prompts": read_json(folder / "samples.json", []), "steps": [steps[step] for step in sorted(steps)]}
+    return {"prompts": questions(folder) or [], "steps": [steps[step] for step in sorted(steps)]}
+
+
+def questions(folder: Path) -> list[dict[str, str]] | None:
+    """What is asked, with the right answers: nothing where nothing was written, None where that is damaged."""
+    path = folder / "samples.json"
+    found = read_json(path) if path.exists() else []
+    whole = isinstance(found, list) and all(isinstance(one, dict) and {"prompt", "answer"} <= one.keys() for one in found)
+    return found if whole else None

@@ -68,10 +68,18 @@ def draw_run(metrics: Sequence[dict[str, Any]], max_steps: int | None, say: Say,
         x_title=say("train.step"),
         y_title=say("train.chart"),
         mark=mark,
-        mark_name=say("train.best", step=mark[0], loss=mark[1]) if mark else "",
+        mark_name=_best_named(metrics, mark, say) if mark else "",
         x_max=max_steps,
         written=lambda kind, value: say(f"number.{kind}", n=value),
     )
+
+
+def _best_named(metrics: Sequence[dict[str, Any]], mark: tuple[int, float], say: Say) -> str:
+    """The marked check in words, which call it best only as far as it is."""
+    start = next((value for step, value in series(metrics, "eval_loss") if not step), None)
+    if start is not None and start < mark[1]:
+        return say("train.best_yet_worse", step=mark[0], loss=mark[1], start=start)
+    return say("train.best", step=mark[0], loss=mark[1])
 
 
 def draw_rate(metrics: Sequence[dict[str, Any]], max_steps: int | None, say: Say) -> str:
@@ -82,13 +90,14 @@ def draw_rate(metrics: Sequence[dict[str, Any]], max_steps: int | None, say: Say
 def _draw_one(metrics: Sequence[dict[str, Any]], max_steps: int | None, say: Say, view: str, key: str, small: bool = False) -> str:
     kind = {"speed": "whole", "memory": "whole", "gpu_memory": "whole", "gradient": "short"}.get(view, "small")
     whole = kind == "whole"
+    line = view.removeprefix("gpu_")  # as the page's style calls it
 
     def written(wanted: str, value: float) -> str:
         end = "tiny" if kind == "small" and value < SCIENTIFIC else kind
         return say(f"number.{wanted if wanted in ('whole', 'tick') else end}", n=value)
 
     return draw(
-        [Line(say(f"train.line_{view}"), thin([(step, round(value) if whole else value) for step, value in series(metrics, key)]), view)],
+        [Line(say(f"train.line_{view}"), thin([(step, round(value) if whole else value) for step, value in series(metrics, key)]), line)],
         x_title=say("train.step"),
         y_title=say(f"train.chart_{view}"),
         x_max=max_steps,

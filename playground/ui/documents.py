@@ -7,9 +7,37 @@ from html import escape
 from typing import Any
 
 from playground.asking import PREFIX
+from playground.rag.embedders import KNOWN
 from playground.ui.formatting import Say, Translate, duration
 from playground.ui.health import UNITS
 from playground.ui.page_view import marked
+
+
+def choice(one: Mapping[str, Any], say: Say) -> str:
+    """A collection as it stands in the list of them."""
+    return say("documents.choice_damaged" if one["damaged"] else "documents.choice", name=one["collection"], n=one["documents"])
+
+
+def made(about: Mapping[str, Any], say: Say) -> str:
+    """What a collection was made with, in a line."""
+    name = next((one.name for one in KNOWN if one.id == about["embedder"]), about["embedder"])
+    tokens, overlap = about["passage_tokens"], about["passage_overlap"]
+    passages = say("documents.made_rows") if about["rows"] else say("documents.made_tokens", n=tokens)
+    parts = [say("documents.made_embedder", name=name), passages]
+    if overlap and not about["rows"]:
+        parts.append(say("documents.made_overlap", n=overlap))
+    return f'<p class="made">{escape(" · ".join(parts))}</p>'
+
+
+def notes(sentences: Sequence[str], translate: Translate) -> str:
+    """What is to be told of files that were added; the same thing once."""
+    told = "".join(f"<li>{escape(one)}</li>" for one in dict.fromkeys(translate(one) for one in sentences))
+    return f'<ul class="notes" role="status">{told}</ul>' if told else ""
+
+
+def warned(sentence: str) -> str:
+    """What could not be done."""
+    return f'<p class="warn" role="status">{escape(sentence)}</p>'
 
 
 def progress(job: Any, say: Say, translate: Translate) -> str:
@@ -94,6 +122,8 @@ def passages(hits: Sequence[dict[str, Any]], quotes: Sequence[dict[str, Any]], s
         place = where(hit, say)
         ranks = [say("documents.score", score=hit["score"])]
         ranks += [say(f"documents.rank_{part}", rank=rank) for part, rank in hit["ranks"].items() if rank]
+        if hit.get("rerank") is not None:
+            ranks.append(say("documents.rank_rerank", score=hit["rerank"]))
         text = marked(hit["text"], quoted.get(hit["chunk"], []))
         rows.append(
             f'<li id="passage-{int(hit["chunk"])}"><div class="where"><a href="#passage-{int(hit["chunk"])}" data-pick="hit-{number - 1}"'

@@ -24,10 +24,10 @@ RISEN = 0.02  # the same for checks on unseen rows, where chance plays less: the
 CLEARLY = 0.05  # a single check that is so much worse needs no second one
 SURE = 2.5  # standard errors that a slope has to be away from level
 RISE, RISE_ERRORS = 0.25, 8.0  # a loss that rises: share of its lowest, and standard errors
-ABOVE_ERRORS = 4.0  # the same for one above its start
+ABOVE_ERRORS, FAR = 4.0, 1.5  # the same for one above its start; and how many times its first ones it is at once far above them
 JUMP, JUMP_SPREADS, PULL = 0.5, 6.0, 4.0  # a jump: share of the usual loss, spreads above it, and times the usual gradient
 JUMPS, JUMPS_SHARE = 3, 0.03  # how many make a pattern
-SMALLER = 3  # a learning rate that is too high is divided by this
+SMALLER, LARGER = 3, 10  # a learning rate that is too high is divided by the first, one too low multiplied by the second
 
 
 @dataclass(frozen=True)
@@ -48,29 +48,27 @@ class Slope:
         return self.fall + SURE * self.error < LITTLE * self.level
 
 
-def explain(metrics: Sequence[dict[str, Any]], say: Say, *, finished: bool = False, keeps_best: bool = True) -> str:
+def explain(
+    metrics: Sequence[dict[str, Any]], say: Say, *, finished: bool = False, keeps_best: bool = True, rate: float | None = None
+) -> str:
     """What the curve says so far, and what to do about it.
 
     Args:
         keeps_best: whether the run keeps what did best on unseen rows (`load_best_model_at_end`).
+        rate: the run's `learning_rate`; else the highest that it has come to.
     """
     losses = [value for _, value in series(metrics, "loss") if math.isfinite(value)]
     if len(losses) < 3:
         return say("told.first")
     now = fmean(losses[-_width(losses) :])
-    trouble = _too_high(metrics, losses, say) or _diverging(metrics, losses, say)
-    learnt_by_heart = overfitting(metrics)
-    if trouble is None and learnt_by_heart:
-        kept, since, lowest, last = learnt_by_heart
-        what = "told.rising_kept" if keeps_best else "told.rising_lost"
-        trouble = say("told.rising", step=since, last=last, best=lowest) + " " + say(what, step=kept)
-    if trouble is None and jumps(metrics):
-        trouble = say("told.jumps", better=gentler(metrics), rate=_rate(metrics))
+    trouble = _trouble(metrics, losses, say, finished, keeps_best, rate or _rate(metrics))
+    slope = None if trouble else _trend(metrics, losses)
+    if trouble is None and slope and (slope.falling or slope.flat):
+        trouble = _nothing_learnt(losses, say, finished, rate or _rate(metrics))
     if finished:
         final = say("told.final", first=losses[0], last=now)
         if trouble:
             return f"{final} {trouble}"
-        slope = _trend(metrics, losses)
         seen = "falling" if slope and slope.falling else "level" if slope and slope.flat else "look"
         checked = _checked(metrics)
         if seen == "falling" and checked and not checked.falling:  # it still learns, but nothing that helps with other rows
@@ -78,12 +76,46 @@ def explain(metrics: Sequence[dict[str, Any]], say: Say, *, finished: bool = Fal
         return final + " " + say(f"told.final_{seen}")
     if trouble:
         return trouble
-    slope = _trend(metrics, losses)
     if slope is None:
         return say("told.first")
     if slope.falling:
         return say("told.falling", first=losses[0], last=now)
-    return say("told.flat", last=now) if slope.flat else say("told.unclear", last=now)
+    if slope.flat:
+        return say("told.flat", last=now)
+    return say("told.unclear", last=now) + " " + say("told.wait_checks" if _checked(metrics) else "told.wait")
+
+
+def _trouble(
+    metrics: Sequence[dict[str, Any]], losses: Sequence[float], say: Say, finished: bool, keeps_best: bool, rate: float
+) -> str | None:
+    """What goes wrong, the worst of it, and what to do now, or next time."""
+    rates = {"better": gentler(rate), "rate": rate}
+    again = say("told.again" if finished else "told.stop_and_again", **rates)
+    if found := _too_high(losses, say) or _diverging(metrics, losses, say):
+        return f"{found} {again}"
+    if gone := worse_than_untrained(metrics, finished=finished):
+        start, lowest = gone
+        return f"{say('told.worse', start=start, best=lowest)} {again} {say('told.worse_then')}"
+    if learnt_by_heart := overfitting(metrics):
+        kept, since, lowest, last = learnt_by_heart
+        if not by_heart(metrics, kept):
+            return f"{say('told.rising_steps', step=since, last=last, best=lowest)} {again}"
+        now, then = ("told.rising_kept", "told.rising_next") if keeps_best else ("told.rising_lost", "told.rising_lost_end")
+        return say("told.rising", step=since, last=last, best=lowest) + " " + say(then if finished else now, step=kept)
+    if jumps(metrics):
+        return f"{say('told.jumps')} {say('told.calmer_next' if finished else 'told.calmer', **rates)}"
+    return None
+
+
+def worse_than_untrained(metrics: Sequence[dict[str, Any]], *, finished: bool = False) -> tuple[float, float] | None:
+    """(loss on unseen rows before the first step, the lowest since) where learning has only made it worse; while it learns, only after some
+    checks, the last of which is no better than those before."""
+    checks = [(step, value) for step, value in series(metrics, "eval_loss") if math.isfinite(value)]
+    if len(checks) < 2 or checks[0][0]:
+        return None
+    start, later = checks[0][1], [value for _, value in checks[1:]]
+    recovering = len(later) < 3 or later[-1] <= min(later)
+    return None if min(later) <= start * (1 + RISEN) or (recovering and not finished) else (start, min(later))
 
 
 def overfitting(metrics: Sequence[dict[str, Any]]) -> tuple[int, int, float, float] | None:
@@ -100,13 +132,29 @@ def overfitting(metrics: Sequence[dict[str, Any]]) -> tuple[int, int, float, flo
     return (lowest[0], after[0][0], lowest[1], after[-1][1]) if clear else None
 
 
+def by_heart(metrics: Sequence[dict[str, Any]], kept: int) -> bool:
+    """Whether what is worse since a check can have been learnt by heart: no example comes twice in the first pass, and where the loss on
+    the examples themselves has risen as well, the steps are what is wrong."""
+    passes = max((value for _, value in series(metrics, "epoch")), default=None)
+    points = [(step, value) for step, value in series(metrics, "loss") if math.isfinite(value)]
+    then, losses = [value for step, value in points if step <= kept], [value for _, value in points]
+    width = min(_width(losses), len(then))
+    chance = SURE * swing(losses) * math.sqrt(2 / width) if width else 0.0
+    risen = bool(width) and fmean(losses[-width:]) > fmean(then[-width:]) * (1 + CLEARLY) + chance
+    return not risen and (passes is None or passes > 1)
+
+
 def above_start(losses: Sequence[float]) -> bool:
     """Whether it stands above where it began, though the gentle first steps are over."""
     if len(losses) < FEWEST:
         return False
     first, width = 5, max(5, len(losses) // 5)
     start, now = fmean(losses[:first]), fmean(losses[-width:])
-    return now > start * (1 + CLEARLY) + ABOVE_ERRORS * swing(losses) * math.sqrt(1 / first + 1 / width)
+    if min(losses[-width:]) > FAR * max(losses[:2]):  # so far above that no chance has to be thought of, wherever it was in between
+        return True
+    shown = fmean(losses[-_width(losses) :])  # beside the very first loss, as the sentence puts it
+    margin = start * CLEARLY + ABOVE_ERRORS * swing(losses) * math.sqrt(1 / first + 1 / width)
+    return shown > losses[0] * (1 + CLEARLY) and now > start + margin
 
 
 def risen_since(points: Sequence[tuple[int, float]]) -> int | None:
@@ -147,20 +195,36 @@ def swing(values: Sequence[float]) -> float:
     return median(abs(b - a) for a, b in pairwise(later)) / 0.954
 
 
-def gentler(metrics: Sequence[dict[str, Any]]) -> float:
-    """A learning rate to try instead: a third of the highest one, in one digit."""
-    return float(f"{_rate(metrics) / SMALLER:.1g}")
+def gentler(rate: float) -> float:
+    """A learning rate to try instead: a third of it, in one digit."""
+    return float(f"{rate / SMALLER:.1g}")
 
 
 def _rate(metrics: Sequence[dict[str, Any]]) -> float:
     return float(max((value for _, value in series(metrics, "learning_rate")), default=0.0))
 
 
-def _too_high(metrics: Sequence[dict[str, Any]], losses: Sequence[float], say: Say) -> str | None:
+def _nothing_learnt(losses: Sequence[float], say: Say, finished: bool, rate: float) -> str | None:
+    """Where it has come to rest about where it began, or only comes back down to there: for too small or too large steps."""
+    if len(losses) < FEWEST:
+        return None
+    width, start = _width(losses), min(losses[0], fmean(losses[:3]))
+    now = fmean(losses[-width:])
+    error = swing(losses) * math.sqrt(1 / 3 + 1 / width)
+    if now < start * (1 - CLEARLY) - SURE * error:
+        return None
+    highest = max(median(losses[end - width : end]) for end in range(width, len(losses) + 1))
+    figures = {"first": losses[0], "last": now}
+    if highest > start * (1 + CLEARLY) + ABOVE_ERRORS * error:
+        again = say("told.again" if finished else "told.stop_and_again", better=gentler(rate), rate=rate)
+        return f"{say('told.came_back', **figures)} {again}"
+    return f"{say('told.unmoved', **figures)} {say('told.larger', better=float(f'{rate * LARGER:.1g}'), rate=rate)}"
+
+
+def _too_high(losses: Sequence[float], say: Say) -> str | None:
     if not above_start(losses):
         return None
-    start, now = fmean(losses[:5]), fmean(losses[-_width(losses) :])
-    return say("told.too_high", first=start, last=now, better=gentler(metrics), rate=_rate(metrics))
+    return say("told.too_high", first=losses[0], last=fmean(losses[-_width(losses) :]))
 
 
 def _diverging(metrics: Sequence[dict[str, Any]], losses: Sequence[float], say: Say) -> str | None:
@@ -168,7 +232,7 @@ def _diverging(metrics: Sequence[dict[str, Any]], losses: Sequence[float], say: 
     since = risen_since(points)
     if since is None:
         return None
-    return say("told.diverging", step=since, last=fmean(losses[-_width(losses) :]), better=gentler(metrics), rate=_rate(metrics))
+    return say("told.diverging", step=since, last=fmean(losses[-_width(losses) :]))
 
 
 def _width(losses: Sequence[float]) -> int:

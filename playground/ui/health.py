@@ -11,16 +11,24 @@ from playground.ui.formatting import Say, Translate
 UNITS = ("page", "slide", "sheet", "section", "part", "row")
 
 
+def named(one: dict[str, Any], say: Say) -> str:
+    """A file as it is chosen from a list, where two versions may have the same name."""
+    return say("files.not_read", name=one["name"]) if one["state"] == "failed" else str(one["name"])
+
+
 def files(documents: Sequence[dict[str, Any]], say: Say, translate: Translate) -> str:
     """Every file of a collection with its health."""
-    rows = "".join(_file(one, say, translate) for one in documents)
+    good = {one["name"] for one in documents if one["state"] == "done"}
+    rows = "".join(_file(one, one["name"] in good, say, translate) for one in documents)
     return f'<ul class="files" aria-label="{escape(say("documents.files"))}">{rows}</ul>' if rows else ""
 
 
-def _file(one: dict[str, Any], say: Say, translate: Translate) -> str:
+def _file(one: dict[str, Any], good: bool, say: Say, translate: Translate) -> str:
     name = f"<b>{escape(one['name'])}</b>"
     if one["state"] == "failed":
-        return f'<li class="bad">{name}<span>{escape(translate(one["error"]))}</span></li>'
+        name = f"<b>{escape(named(one, say))}</b>"
+        kept = f"<span>{escape(say('files.kept'))}</span>" if good else ""
+        return f'<li class="bad">{name}<span>{escape(translate(one["error"]))}</span>{kept}</li>'
     if (state := one["state"]) in ("waiting", "reading"):
         return f'<li class="{state}">{name}<span>{escape(say(f"documents.is_{state}"))}</span></li>'
     kind = "partly" if one["pages_empty"] or one["pages_garbled"] or one["left_out"] or one["orders"] else "good"

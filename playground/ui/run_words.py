@@ -25,7 +25,11 @@ def status_sentence(run: Run, metrics: list[dict[str, Any]], say: Say, translate
             place=run.place_in_line or 1,
             doing=plain(translate(run.doing).rstrip(".")) if run.doing else say("told.preparing"),
             explained=explain(
-                metrics, say, finished=run.state == "done", keeps_best=bool(run.settings.get("load_best_model_at_end", True))
+                metrics,
+                say,
+                finished=run.state == "done",
+                keeps_best=bool(run.settings.get("load_best_model_at_end", True)),
+                rate=run.settings.get("learning_rate"),
             ),
             time=duration(run.seconds),
             error=plain(translate(run.error)) if run.error else "",

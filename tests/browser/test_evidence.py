@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -14,6 +15,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Server, wait_for
 from tests.browser.test_documents import HANDBOOK, ask, documents_tab
 from tests.browser.test_everybody import CHECKS, focus_by_tab
+from tests.helpers import make_cross_encoder
 
 Open = Callable[..., Page]
 QUESTION = "Who keeps the spare key to the blue door?"
@@ -133,6 +135,58 @@ def test_the_x_ray_shows_what_each_step_does(ready: Server, open_page: Open) -> 
     page.locator("#xray-seen [data-pick=candidate-0]").click()
     expect(page.locator("#page-view .borders li").first).to_be_visible()
     expect(page.locator("#page-borders input")).to_be_checked()
+
+
+def test_how_to_search_reaches_the_answer_and_its_x_ray(ready: Server, open_page: Open, tmp_path: Path) -> None:
+    encoder = f"local:{make_cross_encoder(tmp_path / 'encoder')}"
+    page = open_page(ready.url)
+    answered(page)
+    passages, places = page.locator("#document-passages .where"), page.locator("#document-passages .where a")
+    usual = places.all_inner_texts()
+    assert "reranker" not in passages.first.inner_text()
+    page.locator("#document-settings > button").first.click()
+    page.locator("#search-reranker input").fill(encoder)
+    page.locator("#search-reranker input").press("Enter")
+    page.locator("#search-mode input[value=keyword]").check()
+    expect(page.locator("#search-thesaurus input")).not_to_be_checked()
+    expect(page.locator("#search-weight")).to_be_hidden()
+    fits(page)
+    ask(page, QUESTION)
+    expect(passages.first).to_contain_text(re.compile(r"no\. \d+ by words · reranker 0\.\d\d"))
+    assert places.all_inner_texts() != usual and not any("by meaning" in one for one in passages.all_inner_texts())
+
+    page.locator("#xray > button").first.click()
+    seen = page.locator("#xray-seen tbody tr a")
+    expect(seen).to_have_count(10)
+    assert [re.sub(r"^\d+\. ", "", one) for one in places.all_inner_texts()] == seen.all_inner_texts()[:6], "what is shown is what happened"
+    expect(page.locator("#xray-reranker input")).to_have_value(encoder)
+    expect(page.locator("#xray-keyword input")).to_be_checked()
+    for off in ("dense", "thesaurus"):
+        expect(page.locator(f"#xray-{off} input")).not_to_be_checked()
+
+    page.locator("#search-mode input[value=hybrid]").check()
+    expect(page.locator("#search-thesaurus input")).to_be_checked()
+    page.locator("#search-own-weight input").uncheck()
+    page.locator("#search-weight input[type=range]").focus()
+    page.keyboard.press("End")
+    page.locator("#xray-dense input").check()  # tried in the X-ray; the next question begins anew
+    ask(page, QUESTION)
+    expect(page.locator("#xray-seen")).to_contain_text("Meaning counted 100 %")
+    expect(page.locator("#xray-own-weight input")).not_to_be_checked()
+    expect(page.locator("#xray-thesaurus input")).to_be_checked()
+
+    page.locator("#xray > button").first.click()
+    page.locator("#search-own-weight input").check()
+    ask(page, "How much does the pool cost?")
+    expect(passages.first).to_contain_text("reranker")
+    page.locator("#xray > button").first.click()  # while the answer may still be worded, and before the switches were set
+    expect(page.locator("#xray-seen thead")).to_contain_text("Reranker")
+    expect(page.locator("#xray-seen")).to_contain_text("Meaning counted 20 %")
+
+    page.locator("#search-reranker input").fill("nobody/nothing-of-that-name")
+    page.locator("#search-reranker input").press("Enter")
+    ask(page, QUESTION)
+    expect(page.get_by_test_id("toast-body").last).to_contain_text("nothing-of-that-name")
 
 
 def test_steps_can_be_set_by_program(ready: Server) -> None:

@@ -18,7 +18,7 @@ import pypdf
 import pytest
 from pypdf import PdfWriter
 
-from playground.errors import FileUnreadable
+from playground.errors import FileUnreadable, InputError, NotFound
 from playground.jobs import Job, Jobs
 from playground.rag import passwords, pdf
 from playground.rag.chunks import Size
@@ -311,9 +311,23 @@ def test_a_password_opens_a_document_and_is_kept_nowhere(
     assert told["state"] == "done"
     # the next app does not know it any more, and says why there is no picture
     workspace = Workspace(settings.home)
-    view = PageViews(Collections(workspace, settings, Jobs(workspace))).page("me", "Papers", 1, hit["page"], quotes)
-    assert view.picture is None and "Hanna Pell" in view.text
+    again = PageViews(Collections(workspace, settings, Jobs(workspace)))
+    view = again.page("me", "Papers", 1, hit["page"], quotes)
+    assert view.picture is None and view.locked and "Hanna Pell" in view.text
     assert str(view.note).startswith("locked.pdf is protected by a password, which is never written down")
+    # until it is told there and then
+    for word, why in (("wrong", "That password does not open locked.pdf"), ("", "no password yet"), (None, "no password yet")):
+        with pytest.raises(InputError, match=why):
+            again.unlock("me", "Papers", 1, hit["page"], word)  # type: ignore[arg-type]
+        assert again.page("me", "Papers", 1, hit["page"]).locked
+    for owner, document in (("you", 1), ("me", 2)):
+        with pytest.raises(NotFound):
+            again.unlock(owner, "Papers", document, 1, "Café 9!")
+    again.unlock("me", "Papers", 1, hit["page"], "Café 9!")
+    for number in (hit["page"], 1):
+        view = again.page("me", "Papers", 1, number, quotes if number == hit["page"] else [])
+        assert view.picture and not view.locked and view.note is None
+    assert not [path for path in settings.home.rglob("*") if path.is_file() and "Café 9!".encode() in path.read_bytes()]
 
 
 def test_a_locked_file_can_be_tried_with_the_password_that_opened_it(room: Collections, locked: Path) -> None:
@@ -360,12 +374,23 @@ def test_a_password_is_forgotten_after_a_while_and_with_its_document(
     assert room.passwords.get(id, file_hash(locked)) is None
 
 
+def test_a_password_that_was_not_come_to_is_forgotten_too(room: Collections, locked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "SECONDS", 0.5)
+    words = {"locked.pdf": "Café 9!"}
+    job, _ = room.add("me", [(locked, "locked.pdf")], "Papers", "local:/nowhere", words)
+    while not job.finished:
+        time.sleep(0.01)
+    assert job.state == "failed"
+    deadline = time.monotonic() + 5
+    while room.passwords._known and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not room.passwords._known and "Café" not in repr([vars(one) for one in room._indexing.values()])
+
+
 # names
 
 
 def test_documents_and_collections_can_be_renamed(room: Collections, tmp_path: Path) -> None:
-    from playground.errors import InputError, NotFound
-
     (tmp_path / "b.txt").write_text("Other words.")
     finished(room.add("me", [(HANDBOOK, "a.pdf"), (tmp_path / "b.txt", "b.txt")], "Papers")[0])
     room.make("me", "Taken")
@@ -429,8 +454,7 @@ def test_a_collection_is_indexed_anew_with_another_embedder_and_answers_meanwhil
     assert room.searched("me", QUESTION, "Papers", 1, Steps(weight=0.2))[1].weight_from == "set"
     with pytest.raises(WrongState):
         room.reindex("me", "Papers", other)
-    with pytest.raises(WrongState):
-        room.add("me", [(HANDBOOK, "b.pdf")], "Papers")
+    assert room.add("me", [(HANDBOOK, "b.pdf")], "Papers")[0] is job
     go.append(1)
     assert finished(job).result["embedder"] == other
     assert room.info("me", "Papers")["embedder"] == other

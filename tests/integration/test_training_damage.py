@@ -5,6 +5,7 @@ The folders are those of real runs, one that has finished and one whose worker w
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -23,10 +24,10 @@ from playground.inference.adapters import Adapters
 from playground.messages import conversation
 from playground.models.catalog import Catalog
 from playground.settings import Settings
-from playground.training import checkpoints, record
+from playground.training import checkpoints, damage, record
 from playground.training.runs import Runs
 from playground.training.worker import main
-from playground.workspace import Workspace
+from playground.workspace import Workspace, read_json, write_json
 from tests.integration.colours import COLOURS, learn_here, wait_for
 
 CUTS = 4  # random places for each file, besides its very start and its last byte
@@ -44,13 +45,13 @@ class Truth:
     samples: dict[str, Any]
 
 
-def start(runs: Runs, learner: Path, **settings: Any) -> str:
+def start(runs: Runs, learner: Path, start_from: str | None = None, **settings: Any) -> str:
     rows = [conversation(f"Number {index}. Which colour? " + "so " * (index % 7), COLOURS[index % 3]) for index in range(40)]
     splits = SimpleNamespace(
         train=rows, validation=rows[:8], test=rows[8:12], instruction="", system="", task="instruction", labels=[], shots=(), slots=()
     )
     chosen = {"model": f"local:{learner}", "method": "lora", "lora_r": 4, "sample_prompts": ["Number 7?"], **settings}
-    return runs.start("me", dataset_id="d", dataset_name="colours", splits=splits, settings=chosen)
+    return runs.start("me", dataset_id="d", dataset_name="colours", splits=splits, settings=chosen, start_from=start_from)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,9 @@ def truths(tmp_path_factory: pytest.TempPathFactory, learner: Path) -> dict[str,
     # gone further, so that there are changes.json and several attempts in the curve
     learn_here(runs, workspace, lambda: runs.resume("me", made["finished"], {"max_steps": 16}).run_id)
     assert runs.get("me", made["finished"]).state == "done"
+    short = {"max_steps": 4, "eval_steps": 2, "save_steps": 2}
+    made["begun"] = learn_here(runs, workspace, lambda: start(runs, learner, made["finished"], **short))
+    made["from weights"] = learn_here(runs, workspace, lambda: start(runs, learner, init_lora_weights="pissa", **short))
     made["killed"] = start(runs, learner, max_steps=4000, eval_steps=10, save_steps=5)
     wait_for(lambda: runs.get("me", made["killed"]).step >= 17)
     os.kill(runs.get("me", made["killed"]).pid, signal.SIGKILL)  # type: ignore[arg-type]
@@ -112,12 +116,19 @@ def told(call: Callable[[], Any]) -> Any:
         return error
 
 
-@pytest.mark.parametrize("kind", ["finished", "killed"])
+ALL = {"config.json", "status.json", "metrics.jsonl", "samples.json", "samples.jsonl", "data/train.jsonl", "data/prompts.jsonl"}
+ADAPTER = {"adapter_config.json", "adapter_model.safetensors"}
+
+
+@pytest.mark.parametrize("kind", ["finished", "killed", "begun", "from weights"])
 def test_every_file_of_a_run_is_damaged_in_turn(truths: dict[str, Truth], base: Any, tmp_path: Path, kind: str) -> None:
     was = truths[kind]
-    assert was.run.can_resume and was.curve and was.samples["steps"]
+    assert was.run.can_resume and was.curve and was.samples["steps"] and was.samples["prompts"] and not was.run.warnings
     names = sorted(str(path.relative_to(was.folder)) for path in was.folder.rglob("*") if path.is_file())
-    assert {"config.json", "status.json", "metrics.jsonl", "samples.json", "data/train.jsonl", "data/prompts.jsonl"} <= set(names)
+    own = {"begun": "start", "from weights": "initial"}.get(kind)
+    if own:  # everything else is as in the other runs
+        names = [name for name in names if name.startswith(f"{own}/")]
+    assert ({f"{own}/{name}" for name in ADAPTER} if own else ALL) <= set(names)
     wrong: list[str] = []
     for name in names:
         for what, left in damages(was.folder / name):
@@ -125,7 +136,7 @@ def test_every_file_of_a_run_is_damaged_in_turn(truths: dict[str, Truth], base: 
             (folder / name).write_bytes(left)
             try:
                 look(runs, folder, was, name)
-                if name.startswith("adapter/") or name == "manifest.json":
+                if name.startswith("adapter") or name == "manifest.json":
                     load(runs, was, base)
                 take_up(runs, folder, was, name)
                 runs.delete("me", was.run.run_id)
@@ -151,11 +162,15 @@ def look(runs: Runs, folder: Path, was: Truth, name: str) -> None:
     assert run.can_resume in (None, *(step for step, _ in checkpoints.found(was.folder / "checkpoints")))
     curve = {point["step"]: point for point in runs.metrics("me", run_id)}
     assert all(was.curve[step] == point for step, point in curve.items())
-    if was.run.state == "done" and max(curve, default=-1) < max(was.curve):
-        assert any("curve" in one for one in said), said
+    safe = max(was.curve) if was.run.has_adapter else run.can_resume or 0
+    if name == "metrics.jsonl":
+        assert any(name in one for one in said) == any(step <= safe for step in was.curve.keys() - curve.keys()), said
     answers = runs.samples("me", run_id)
     assert answers["prompts"] in (was.samples["prompts"], [])
+    assert any("(samples.json)" in one for one in said) == (answers["prompts"] == []), said
     assert all(one in was.samples["steps"] for one in answers["steps"])
+    lost = [one["step"] for one in was.samples["steps"] if one not in answers["steps"] and one["step"] <= safe]
+    assert any("samples.jsonl" in one for one in said) == bool(lost), said
     runs._line.look()
     after = runs.get("me", run_id).state
     assert runs._line.waiting() == [] and after == run.state, f"it was put in line, or started: {run.state}, then {after}"
@@ -180,7 +195,7 @@ def load(runs: Runs, was: Truth, base: Any) -> None:
         return
     from safetensors.torch import load_file
 
-    true = load_file(was.folder / "adapter" / "adapter_model.safetensors")
+    true = load_file(record.learned_at(was.folder, "adapter") / "adapter_model.safetensors")  # type: ignore[operator]
     on = {key.replace(f".{adapters.loaded[0].key}.", "."): one for key, one in adapters._peft.named_parameters() if "lora_" in key}
     assert len(on) == len(true) and all(torch.equal(on[key], weight) for key, weight in true.items())
 
@@ -191,12 +206,82 @@ def take_up(runs: Runs, folder: Path, was: Truth, name: str) -> None:
     again = told(lambda: runs.resume("me", was.run.run_id, MORE))
     if isinstance(again, PlaygroundError):
         assert runs.get("me", was.run.run_id) == before, "a refusal changes nothing"
-        assert name.startswith("data/"), f"there are whole checkpoints, yet: {again}"
+        assert name.startswith(("data/", "start/")), f"there are whole checkpoints, yet: {again}"
         return
     assert not name.startswith("data/") or name == "data/test.jsonl", "it would learn from half of its rows"
+    assert not name.startswith("start/") or damage.whole_adapter(folder / "start"), "it would learn on from half of an adapter"
     assert again.state == "queued" and again.settings["max_steps"] == MORE["max_steps"]
     point = checkpoints.newest(folder / "checkpoints")
     assert point and again.step == point[0] and again.run_id == was.run.run_id
+
+
+@pytest.mark.parametrize("state", ["done", "stopped"])
+@pytest.mark.parametrize(
+    ("name", "lost", "steps"),
+    [
+        ("metrics.jsonl", (5, 8), "5–7"),
+        ("metrics.jsonl", (0, 1), "0"),
+        ("metrics.jsonl", (9, 99), "9–16"),
+        ("samples.jsonl", (4, 8), "4"),
+        ("samples.jsonl", (9, 99), "12–16"),
+    ],
+)
+def test_a_gap_in_what_was_drawn_or_answered_is_told(
+    truths: dict[str, Truth], tmp_path: Path, name: str, lost: tuple[int, int], steps: str, state: str
+) -> None:
+    runs, folder = copied(truths["finished"], tmp_path / "home")
+    status = read_json(folder / "status.json")
+    write_json(folder / "status.json", {**status, "state": state})
+    lines = (folder / name).read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if not lost[0] <= json.loads(line).get("step", -1) < lost[1]]
+    assert len(kept) < len(lines)
+    (folder / name).write_bytes(b"".join(kept))
+    [told] = [str(one) for one in runs.get("me", folder.name).warnings]
+    assert name in told and told.endswith(f": {steps}.")
+
+
+def gone_on(was: Truth, home: Path, broken: str = "") -> tuple[record.Run, Path]:
+    """The run two steps further, one of its files cut after the app has looked at it."""
+    runs, folder = copied(was, home)
+
+    def again() -> str:
+        runs.resume("me", folder.name, {"max_steps": 6})
+        if broken:
+            (folder / broken).write_bytes((folder / broken).read_bytes()[:500])
+        return folder.name
+
+    learn_here(runs, Workspace(home), again)
+    return runs.get("me", folder.name), folder
+
+
+def test_a_worker_says_that_what_it_begins_with_is_damaged(truths: dict[str, Truth], tmp_path: Path) -> None:
+    run, _ = gone_on(truths["begun"], tmp_path / "home", "start/adapter_model.safetensors")
+    assert run.state == "failed" and "(start) is damaged" in str(run.error), run.error
+
+
+def test_how_an_adapter_began_is_noted_anew_where_that_is_damaged(truths: dict[str, Truth], tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    learned = []
+    for broken in ("", "initial/adapter_model.safetensors"):
+        run, folder = gone_on(truths["from weights"], tmp_path / "home", broken)
+        assert run.state == "done" and run.step == 6, run.error
+        adapter = record.learned_at(folder, "adapter")
+        assert adapter is not None
+        learned.append(load_file(adapter / "adapter_model.safetensors"))
+    assert learned[0].keys() == learned[1].keys() and all((learned[0][key] - learned[1][key]).abs().max() < 1e-5 for key in learned[0])
+
+
+@pytest.mark.parametrize(("steps", "often", "drawn"), [(25, 10, [10, 20, 25]), (6, 10, [6]), (4, 2, [2, 4])])
+def test_a_curve_with_few_points_is_not_called_damaged(
+    workspace: Workspace, settings: Settings, learner: Path, steps: int, often: int, drawn: list[int]
+) -> None:
+    runs = Runs(workspace, Catalog(settings))
+    run_id = learn_here(runs, workspace, lambda: start(runs, learner, max_steps=steps, logging_steps=often, eval_steps=0))
+    run = runs.get("me", run_id)
+    assert (run.state, run.step, [str(one) for one in run.warnings]) == ("done", steps, [])
+    points = runs.metrics("me", run_id)
+    assert [point["step"] for point in points] == drawn and all(point["loss"] for point in points)
 
 
 def test_what_a_killed_worker_was_writing_is_taken_away_at_the_next_checkpoint(tmp_path: Path) -> None:
@@ -207,6 +292,19 @@ def test_what_a_killed_worker_was_writing_is_taken_away_at_the_next_checkpoint(t
     (left / "weights.safetensors").write_bytes(b"half")
     written = checkpoints.save(tmp_path / "checkpoints", 8, {"weights": {"a": torch.ones(2)}}, {})
     assert [one.name for one in (tmp_path / "checkpoints").iterdir()] == [written.name] and checkpoints.whole(written)
+
+
+def test_a_checkpoint_with_what_is_no_number_is_not_kept_as_the_result(tmp_path: Path) -> None:
+    import torch
+
+    for step, value in ((2, 1.0), (4, 2.0), (6, float("nan"))):
+        tensors = {"weights": {"a": torch.tensor([1.0, value])}}
+        checkpoints.save(tmp_path, step, tensors, {"best": [0.5, 2]})
+    assert [step for step, _ in checkpoints.candidates(tmp_path, best=True)] == [2, 4]
+    assert [step for step, _ in checkpoints.candidates(tmp_path, best=False)] == [4, 2]
+    (tmp_path / "checkpoint-00000002" / "weights.safetensors").write_bytes(b"half")
+    assert [step for step, _ in checkpoints.candidates(tmp_path, best=True)] == [4]
+    assert list(checkpoints.candidates(tmp_path / "none", best=True)) == []
 
 
 def test_both_copies_of_what_was_asked_are_damaged(truths: dict[str, Truth], tmp_path: Path) -> None:

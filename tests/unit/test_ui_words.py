@@ -91,6 +91,8 @@ def test_the_chart_of_a_run() -> None:
     assert "best on unseen rows: 2.500 at step 3" in html
     assert charts.best(points([3.0] * 4, {2: 2.5, 4: 2.6})) == (2, 2.5)
     assert charts.best([{"step": 0, "eval_loss": 1.0}, *points([3.0] * 4, {2: 2.5, 4: 2.6})]) == (2, 2.5), "step 0 is never what is kept"
+    worse = charts.draw_run([{"step": 0, "eval_loss": 2.0}, *points([2.0] * 4, {2: 2.6, 4: 2.7})], 10, say)
+    assert "best on unseen rows while learning: 2.600 at step 2; untrained it was 2.000" in worse
     assert "<script" not in draw([Line("<script>", [(0, 1.0), (1, 2.0)], "raw")], x_title="<script>", y_title="<script>")
 
 

@@ -22,6 +22,12 @@ def say(key: str, **values: Any) -> str:
     return TEXTS.say(key, "en", **values)
 
 
+def test_a_passage_says_what_the_reranker_gave_it() -> None:
+    hit = {**candidate(1, 1), "label": "", "rerank": 0.875}
+    assert "reranker 0.88" in documents.passages([hit], [], say)
+    assert "reranker" not in documents.passages([{**hit, "rerank": None}], [], say)
+
+
 def candidate(rank: int, usual: int | None, **more: Any) -> dict[str, Any]:
     ranks = {"dense": None, "keyword": rank}
     scores = {"dense": None, "keyword": 3.5}

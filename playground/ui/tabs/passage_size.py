@@ -35,7 +35,7 @@ def build(page: Page, embedder: gr.Dropdown, password: gr.Textbox) -> PassageSiz
         tokens = gr.Slider(
             least, most, TOKENS, step=4, label=label("passages.size"), info=label("passages.size_info"), elem_id="passage-tokens"
         )
-        limit = gr.HTML(elem_id="passage-limit")
+        limit = gr.HTML(visible=False, elem_id="passage-limit")
         overlap = gr.Slider(
             0,
             int(most * MOST_OVERLAP),
@@ -48,23 +48,26 @@ def build(page: Page, embedder: gr.Dropdown, password: gr.Textbox) -> PassageSiz
         file = gr.File(label=label("passages.try"), file_types=list(SUFFIXES), height=90, elem_id="passage-file")
         told = gr.HTML(elem_id="passage-preview")
 
+    def noted(told: str) -> Any:
+        return gr.update(value=told, visible=bool(told))  # an empty one would leave a gap
+
     def known(owner: str, file: Path) -> str | None:
         """The password that opened this very file in one of the owner's collections, while it is remembered."""
         mine = [folder.name for folder in services.workspace.list("collections", owner)]
         return services.collections.passwords.of(file_hash(file), mine)
 
-    def look(visitor: Visitor, path: str | None, size: float, shared: float, embedder_id: str, word: str) -> tuple[str, str]:
+    def look(visitor: Visitor, path: str | None, size: float, shared: float, embedder_id: str, word: str) -> tuple[Any, str]:
         """Whether the embedder reads so much, and the passages of the file's first pages at this size."""
         embedders, say = services.collections.embedders, page.say_in(visitor.language)
         id = embedder_id or STARTER
         if not path:
-            return shown.limit(size, embedders.reads(id), say), ""
+            return noted(shown.limit(size, embedders.reads(id), say)), ""
         wanted = Path(path)
         if wanted.stat().st_size > services.settings.limits.upload_bytes:
             raise InputError("This file is too large to be tried here. Choose a smaller one.")
         embedder, wished = embedders.load(id), Size.read(size, min(shared, size * MOST_OVERLAP // 1))
         found = preview(wanted, wanted.name, embedder.tokenizer, wished, embedder.reads, word or known(visitor.owner, wanted))
-        return shown.limit(size, embedder.reads, say), shown.drawn(found, say)
+        return noted(shown.limit(size, embedder.reads, say)), shown.drawn(found, say)
 
     trying: dict[str, Any] = {
         "fn": on(look), "inputs": [page.owner, file, tokens, overlap, embedder, password], "outputs": [limit, told],
