@@ -86,7 +86,9 @@ def build(page: Page) -> TrainTab:
         seen = gr.State("")
     timer = page.timer
 
-    def show(visitor: Visitor, dataset_id: str | None, run_id: str | None, former: str, wanted: str, *picked: Any) -> list[Any]:
+    def show(
+        visitor: Visitor, dataset_id: str | None, run_id: str | None, former: str, wanted: str, check: Any, end: Any, *picked: Any
+    ) -> list[Any]:
         """Everything below the button; nothing is sent when nothing changed."""
         mine = services.runs.list(visitor.owner)
         found = next((one for one in mine if one.run_id == run_id), None)
@@ -109,7 +111,7 @@ def build(page: Page) -> TrainTab:
             status_sentence(found, metrics, say, page.translate_in(visitor.language)) if found else "",
             cards(run_figures(found, say)) if found and not found.brought else "",
             *drawn.update(visitor, found, metrics, wanted),
-            *watched.update(visitor, found),
+            *watched.update(visitor, found, check, end),
             *going_on.update(visitor, found),
             *waiting.update(found, mine),
             *compared.update(visitor, mine, *picked),
@@ -149,7 +151,7 @@ def build(page: Page) -> TrainTab:
         chosen,
         timer,
     ]
-    inputs = [page.owner, page.dataset_id, page.run_id, seen, drawn.view, *compared.inputs]
+    inputs = [page.owner, page.dataset_id, page.run_id, seen, drawn.view, *watched.inputs, *compared.inputs]
 
     def models(visitor: Visitor, chosen_model: str | None) -> tuple[Any, Any]:
         """The list as it is now; what can be had changes with the network. The choice stays."""
