@@ -31,7 +31,7 @@ from playground.training.runs import Runs
 
 BASE, TUNED = "base", "tuned"
 WITH_DOCUMENTS = "_documents"  # ends the key of a pane whose model reads documents
-OWN = ("system", "use_template", "runs", "collection", "mode", "slots")  # settings that are not about how an answer is drawn
+OWN = ("system", "use_template", "runs", "collection", "mode", "slots", *STEPS)  # settings that are not about how an answer is drawn
 MOST_RUNS = 4  # besides the first
 ANSWER_TOKENS = 80  # of a model that phrases what documents say
 XRAYED = 10  # passages that are shown with what each step of the search said of them
@@ -91,6 +91,7 @@ class How:
     collection: str | None
     mode: str
     slots: Mapping[str, str]
+    steps: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ class Asking:
     def _reading(
         self, owner: str, key: str, text: str, ref: ModelRef, quantised: bool, adapter: AdapterRef | None, how: How
     ) -> Iterator[dict[str, State]]:
-        """A pane whose model reads what documents say; `citations`, `sentence` and `refused` say what it rests on."""
+        """A pane whose model reads what documents say; `citations`, `sentence`, `refused` and `orders` say what it rests on."""
         pane = Pane(key, ref, quantised, adapter, conversation(text))
         now = told(PaneState(), pane, how)
 
@@ -186,9 +187,10 @@ class Asking:
                 now = told(states[key], asked, how)
                 yield now
 
+        search: State = {"mode": how.mode, "settings": how.steps}
         try:
-            for answer in self.collections.ask(owner, text, how.collection or "", generate, small=ref.id == STARTER, mode=how.mode):
-                found = {name: answer[name] for name in ("citations", "refused", "supported")}
+            for answer in self.collections.ask(owner, text, how.collection or "", generate, small=ref.id == STARTER, **search):
+                found = {name: answer[name] for name in ("citations", "refused", "supported", "orders")}
                 sentence = answer["citations"][0]["quote"] if answer["citations"] else ""
                 yield {key: {**now, **found, "sentence": sentence, "done": answer["done"]}}
         except PlaygroundError as error:
@@ -239,6 +241,7 @@ class Asking:
             "question": question,
             "related": found.related,
             "weight": found.weight,
+            "weight_from": found.weight_from,
             "candidates": [{**one, "rank": place, "usual_rank": ranks.get(one["chunk"])} for place, one in enumerate(hits, 1)],
             "sentences": answer["sentences"],
             "enough": answer["enough"],
@@ -268,7 +271,9 @@ class Asking:
             raise SettingsError("The setting slots is a name and a text for each column that stands in the run's instruction.")
         if sum(map(len, slots.values())) > self.limits.prompt_characters:
             raise SettingsError("What shall fill the instruction is too long. Shorten it.")
-        return How(generation, system, use_template, tuple(dict.fromkeys(runs)), collection, str(own.get("mode") or "hybrid"), slots)
+        mode, steps = str(own.get("mode") or "hybrid"), {name: own[name] for name in STEPS if name in own}
+        read_steps(mode, steps)
+        return How(generation, system, use_template, tuple(dict.fromkeys(runs)), collection, mode, slots, steps)
 
     def question(self, prompt: str | list[dict[str, str]], adapter: AdapterRef, how: How, turns: Turns = ()) -> Conversation:
         """What a pane reads: a bare question is put as the run was taught to expect it."""

@@ -8,6 +8,7 @@
     │  └─ SettingsError          unknown names or values out of range, all of them at once
     ├─ NotFound                  no such dataset, run or model for this owner
     ├─ WrongState                it exists, but this cannot be done to it now
+    │  └─ Damaged                its file on disk cannot be read any more
     ├─ ModelUnavailable          the model cannot be had here, with the reason
     ├─ DatasetUnavailable        the dataset cannot be had from the Hugging Face Hub, with the reason
     └─ StorageFull               the disk is full; nothing half-written was kept
@@ -93,6 +94,10 @@ class NotFound(PlaygroundError):
 
 class WrongState(PlaygroundError):
     """It exists, but this cannot be done to it now."""
+
+
+class Damaged(WrongState):
+    """It exists, but its file on disk cannot be read any more."""
 
 
 class ModelUnavailable(PlaygroundError):

@@ -14,11 +14,12 @@ CONFIDENCE = 0.95
 DRAWS = 2_000  # of the bootstrap; the ends of an interval move by less than its hundredth from one seed to another
 
 
-def wilson(votes: int, of: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def wilson(votes: float, of: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The score interval of a share: all shares that the votes do not speak against. Stays within 0 and 1, and is right for few votes too.
 
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the American Statistical
-    Association 22 (1927), 209-212. Without a vote, every share is possible.
+    Association 22 (1927), 209-212. Without a vote, every share is possible. For a mean of values from 0 to 1 (`votes` is their sum) it is
+    rather too wide: no such values scatter more than yes and no.
     """
     if of == 0:
         return 0.0, 1.0

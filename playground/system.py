@@ -68,6 +68,16 @@ class ProcessId:
     def alive(self) -> bool:
         return self.process() is not None
 
+    def work(self) -> float | None:
+        """Seconds of processor time that the process and its children have used; None when it is gone."""
+        process = self.process()
+        try:
+            every = (process, *process.children(recursive=True)) if process is not None else ()
+            used = [one.cpu_times() for one in every]
+        except psutil.Error:
+            return None
+        return sum(one.user + one.system for one in used) if used else None
+
     def kill(self) -> None:
         """End the process and its children at once; nothing happens when it is gone already."""
         process = self.process()

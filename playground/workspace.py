@@ -16,6 +16,7 @@ import re
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -115,6 +116,16 @@ class Workspace:
                 found.append((identity["created"], folder))
         return [folder for _, folder in sorted(found, reverse=True)]
 
+    def all(self, kind: Kind) -> Iterator[Path]:
+        """Everybody's folders in no order, also drafts, without reading any of them."""
+        with os.scandir(self.home / kind) as found:
+            names = [entry.name for entry in found if ID.fullmatch(entry.name)]
+        return (self.home / kind / name for name in names)
+
+    def is_item(self, folder: Path) -> bool:
+        """Whether a folder is no draft any more."""
+        return bool(self._identity(folder))
+
     def delete(self, folder: Path) -> None:
         """Remove an item: first its identity, so that a half-deleted folder is never read as whole."""
         (folder / IDENTITY[folder.parent.name]).unlink(missing_ok=True)  # type: ignore[index]
@@ -137,6 +148,15 @@ class Workspace:
                 old = time.time() - folder.stat().st_mtime > DRAFT_HOURS * 3600
                 if old and folder.is_dir() and ID.fullmatch(folder.name) and not (folder / IDENTITY[kind]).exists():
                     shutil.rmtree(folder, ignore_errors=True)
+
+
+def mark(path: Path) -> tuple[int, int] | None:
+    """What differs between two states of a file that is replaced as a whole; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino
 
 
 def file_hash(path: Path) -> str:

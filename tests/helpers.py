@@ -133,3 +133,17 @@ def make_adapter(model: Path, folder: Path, *, method: str = "lora", strength: f
                 parameter.add_(torch.randn(parameter.shape, generator=generator) * strength)
     peft.save_pretrained(folder)
     return folder
+
+
+def make_cross_encoder(folder: Path) -> Path:
+    """A tiny random one, always the same."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    tokenizer = make_tokenizer(512)
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    torch.manual_seed(0)
+    config = BertConfig(vocab_size=512, num_labels=1, pad_token_id=tokenizer.pad_token_id, initializer_range=0.5, **shape)
+    BertForSequenceClassification(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

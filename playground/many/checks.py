@@ -1,6 +1,7 @@
 """Asking documents a list of questions with expected answers: a job that can be stopped, left and found again.
 
-    job.result  {collection, settings, model, run, adapter, threshold, asked, questions, skipped, rows: [row], figures}
+    job.result  {collection, settings, model, run, adapter, threshold, asked, questions, skipped, pages_unread,
+                 rows: [row], figures}
 
 A row is `playground.rag.exam.marks`'s, a figure `playground.rag.exam.figures`'s. Does not know where questions come from, screens or files.
 """
@@ -20,16 +21,19 @@ from playground.many.expected import ExpectedList
 from playground.rag.exam.expected import Expected
 from playground.rag.exam.figures import compared, figures, matched
 from playground.rag.exam.kept import Threshold, checked, keep, threshold_of
-from playground.rag.exam.marks import DEPTH, Row, marked
+from playground.rag.exam.marks import DEPTH, Row, marked, relevant
 from playground.rag.exam.threshold import LEAST, propose
 from playground.rag.index import Index
-from playground.rag.retrieve import MODES
+from playground.rag.retrieve import CANDIDATES
+from playground.rag.steps import NAMES
+from playground.rag.steps import read as read_steps
 from playground.services import Services
 from playground.settings import Limits
 
 KIND = "check_documents"
 NOBODY, BASE = "nobody", "base"
-ASKING = Sentence("Asking the documents")
+ASKING, LOADING = Sentence("Asking the documents"), Sentence("Fetching and loading the reranker")
+STEPS = ("thesaurus", "weight", "reranker")  # what a list keeps of a search beside its mode
 
 
 class Checks:
@@ -43,18 +47,23 @@ class Checks:
         """Begin to ask. What stops on the way keeps the rows that are there.
 
         Args:
-            settings: mode (hybrid, dense, keyword), threshold (0 to 1; else the collection's), phrased_by (nobody, base, or a run's id:
-                whose words stand beside the document's), and max_new_tokens, temperature and so on, as `/ask` has them.
+            settings: mode (hybrid, dense, keyword), the steps of a search (`steps.NAMES`), threshold (0 to 1; else the collection's),
+                phrased_by (nobody, base, or a run's id: whose words stand beside the document's), and max_new_tokens, temperature and so
+                on, as `/ask` has them.
 
         Raises:
             InputError: no question, or more than one list may have; SettingsError: unknown settings or values out of range.
             WrongState: this owner's last list is still being asked; NotFound: no such collection or run; PromptError: no documents.
+            ModelUnavailable: the reranker is not on this playground's list; one that cannot be had is what the job tells.
         """
         if not asked.listed:
             raise InputError("There is no question to check yet. Write one on each line, or choose a file.")
         if len(asked.listed) > self.most:
             raise InputError("These are {n:,} questions; at most {limit:,} can be asked at once.", n=len(asked.listed), limit=self.most)
         services, how = self.services, _read(settings, self.services.settings.limits)
+        rerankers = services.collections.rerankers
+        if how["reranker"]:
+            rerankers.known(how["reranker"])
         services.collections.check(owner, asked.listed[0].question[: services.settings.limits.question_characters], collection)
         folder = services.collections.find(owner, collection)
         info = services.collections.info(owner, collection)
@@ -73,10 +82,14 @@ class Checks:
             "asked": time.time(),
             "questions": len(asked.listed),
             "skipped": asked.skipped,
+            "pages_unread": asked.pages_unread,
         }
 
         def work(job: Job) -> dict[str, Any]:
             rows: list[Row] = []
+            if how["reranker"]:
+                job.doing = LOADING
+                rerankers.load(how["reranker"])
             job.doing = ASKING
             index = Index(folder / "index.sqlite")
             for one in asked.listed:
@@ -141,7 +154,7 @@ class Checks:
         """
         found, result = self.suggest(owner, job_id), self.result(owner, job_id)
         folder = self.services.collections.find(owner, result["collection_id"])
-        return keep(folder, found["threshold"], {**found, "mode": result["settings"]["mode"]})
+        return keep(folder, found["threshold"], {**found, **{key: result["settings"].get(key) for key in ("mode", *STEPS)}})
 
     def set_threshold(self, owner: str, collection: str, value: float | None) -> Threshold:
         """Keep a threshold of one's own for a collection; None goes back to the playground's.
@@ -161,28 +174,39 @@ class Checks:
         hits: list[dict[str, Any]] = []
         model = how["phrased_by"] != NOBODY
         try:
-            hits = self.services.collections.search(owner, one.question, collection, DEPTH, how["mode"])
+            hits = self.services.collections.search(owner, one.question, collection, DEPTH, how["mode"], _steps(how))
             *_, state = self._states(owner, collection, one.question, how, run_id)
         except PlaygroundError as error:
             return marked(one, state, hits, stands=False, asked_model=model, error=pack(error.sentence))
-        stands = one.page is None and any(index.any_of([answer], 1) for answer in one.answers)
+        stands = one.page is None and _stands(index, one)
         failed = pack(state["error"]) if model and state.get("error") else None
         return marked(one, state, hits, stands=stands, asked_model=model, error=failed)
 
     def _states(self, owner: str, collection: str, question: str, how: dict[str, Any], run_id: str | None) -> Iterator[dict[str, Any]]:
         if how["phrased_by"] == NOBODY:
-            settings = {key: how[key] for key in ("mode", "threshold")}
-            return self.services.collections.ask(owner, question, collection, None, small=True, **settings)
+            steps = {"mode": how["mode"], "settings": _steps(how), "threshold": how["threshold"]}
+            return self.services.collections.ask(owner, question, collection, None, small=True, **steps)
         settings = {key: value for key, value in how.items() if key != "phrased_by"}
         return self.services.asking.documents(owner, question, collection, run_id, settings)
 
 
+def _stands(index: Index, one: Expected) -> bool:
+    """Whether some passage holds an expected answer word for word; the index alone takes other forms of a word for it."""
+    found = index.passages([id for id, _ in index.any_of(one.answers, CANDIDATES)])
+    return any(relevant(one, {"document": passage.name, "text": passage.text}) for passage in found.values())
+
+
 def _read(settings: Mapping[str, Any] | None, limits: Limits) -> dict[str, Any]:
     given = dict(settings or {})
-    own = {name: given.pop(name, None) for name in ("mode", "threshold", "phrased_by")}
+    own = {name: given.pop(name, None) for name in ("mode", "threshold", "phrased_by", *NAMES)}
     drawn = GenerationSettings.from_dict({"max_new_tokens": ANSWER_TOKENS, **given}, limits, also=tuple(own))
-    mode, phrased_by = own["mode"] or "hybrid", own["phrased_by"] or NOBODY
-    if mode not in MODES or not isinstance(phrased_by, str):
-        raise SettingsError("The mode is one of {modes}, and phrased_by is nobody, base or a run's id.", modes=", ".join(MODES))
+    steps = read_steps(own["mode"] or "hybrid", {name: own[name] for name in NAMES})
+    phrased_by = own["phrased_by"] or NOBODY
+    if not isinstance(phrased_by, str):
+        raise SettingsError("The setting phrased_by is nobody, base or a run's id.")
     threshold = None if own["threshold"] is None else checked(own["threshold"])
-    return {"mode": mode, "threshold": threshold, "phrased_by": phrased_by, **asdict(drawn), "stop": list(drawn.stop)}
+    return {**steps.settings(), "threshold": threshold, "phrased_by": phrased_by, **asdict(drawn), "stop": list(drawn.stop)}
+
+
+def _steps(how: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: how[name] for name in STEPS}

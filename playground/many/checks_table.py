@@ -18,8 +18,9 @@ from playground.workspace import write_json
 Row = Mapping[str, Any]
 FORMATS = ("csv", "json")
 HEADS = (
-    *("question", "expected", "expected_document", "expected_page", "answer", "document", "page", "right", "refused", "rank", "f1"),
-    *("confidence", "model_words", "model_f1", "error", "collection", "embedder", "mode", "threshold", "phrased_by", "date"),
+    *("question", "expected", "expected_document", "expected_page", "answer", "document", "page", "label", "right", "refused", "rank"),
+    *("f1", "confidence", "model_words", "model_f1", "error", "collection", "embedder", "mode", "thesaurus", "weight", "reranker"),
+    *("threshold", "phrased_by", "date"),
 )
 FILTERS: dict[str, Callable[[Row], bool]] = {
     "all": lambda row: True,
@@ -50,6 +51,9 @@ def save(result: Mapping[str, Any], path: Path, format: str) -> Path:
             result["collection"],
             result["embedder"],
             how["mode"],
+            _written(how.get("thesaurus")),
+            _written(how.get("weight")),
+            how.get("reranker"),
             f"{how['threshold']:g}",
             result["run"] or how["phrased_by"],
             when,
@@ -65,10 +69,11 @@ def _line(row: Row) -> tuple[str | None, ...]:
         row["question"],
         " | ".join(row["expected"]),
         row["document"],
-        _written(row["page"]),
+        _page(row["page"]),
         row["answer"],
         cited.get("document"),
-        _written(cited.get("page")),
+        _page(cited.get("page")),
+        cited.get("label"),
         _written(row["right"]),
         _written(row["refused"]),
         _written(row["rank"]),
@@ -78,6 +83,10 @@ def _line(row: Row) -> tuple[str | None, ...]:
         _written(row["said_f1"]),
         str(unpack(row["error"])) if row["error"] else None,
     )
+
+
+def _page(page: int | str | None) -> str | None:
+    return None if page is None else str(page)
 
 
 def _written(value: float | bool | None) -> str | None:

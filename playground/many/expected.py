@@ -42,10 +42,11 @@ class ExpectedColumns:
 
 @dataclass(frozen=True)
 class ExpectedList:
-    """The questions, and how many lines had none."""
+    """The questions, how many lines had none, and how many named a page in words that are none."""
 
     listed: list[Expected]
     skipped: int = 0
+    pages_unread: int = 0
 
 
 def columns(path: Path, name: str, limits: Limits) -> ExpectedColumns:
@@ -121,5 +122,7 @@ def _cells(value: Any) -> tuple[str, ...]:
 
 def taken(lines: Iterable[Sequence[Any]]) -> ExpectedList:
     """Of (question, answer, document, page); without those that ask nothing."""
-    known = [expected(*(str(cell or "") for cell in line)) for line in lines]
-    return ExpectedList([one for one in known if one.question], sum(not one.question for one in known))
+    written = [tuple(str(cell or "") for cell in line) for line in lines]
+    known = [(expected(*line), line[3]) for line in written]
+    unread = sum(one.answerable and one.page is None and any(map(str.isalnum, page)) for one, page in known if one.question)
+    return ExpectedList([one for one, _ in known if one.question], sum(not one.question for one, _ in known), unread)

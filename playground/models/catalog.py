@@ -14,7 +14,16 @@ from typing import Any, Literal
 from playground.errors import ModelUnavailable, NotFound, Sentence
 from playground.messages import Message
 from playground.models import access, hub
-from playground.models.folder import DEFAULT_WINDOW, config_of, not_generative, parameters_of, problem_of, text_config, window_of
+from playground.models.folder import (
+    DEFAULT_WINDOW,
+    config_of,
+    not_generative,
+    parameters_of,
+    problem_of,
+    sliding_window_of,
+    text_config,
+    window_of,
+)
 from playground.models.known import KNOWN, Known
 from playground.settings import Settings
 from playground.system import machine
@@ -66,12 +75,14 @@ class ModelRef:
     window: int
     kind: str = ""  # the architecture's short name, as `model_type` in its configuration
     encoder_decoder: bool = False  # reads the whole question first, then writes, as T5 does
+    sliding_window: int | None = None  # tokens its attention looks back, where that is not all of them
 
     @classmethod
     def of(cls, id: str, source: str, revision: str | None, config: dict[str, Any]) -> ModelRef:
         """A model as its configuration tells it."""
         window = window_of(config) if config else DEFAULT_WINDOW
-        return cls(id, source, revision, window, str(text_config(config).get("model_type", "")), bool(config.get("is_encoder_decoder")))
+        kind = str(text_config(config).get("model_type", ""))
+        return cls(id, source, revision, window, kind, bool(config.get("is_encoder_decoder")), sliding_window_of(config))
 
     def to_dict(self) -> dict[str, str | int | None]:
         return dict(vars(self))

@@ -16,6 +16,8 @@ from playground.errors import ModelUnavailable, Sentence
 from playground.workspace import read_json
 
 DEFAULT_WINDOW = 2048  # tokens; for the few configurations that do not tell
+SLIDING = {"mistral": 4096, "gemma3_text": 4096}  # tokens they look back where their configuration does not tell
+SWITCHED = ("qwen2", "qwen3")  # look back over everything unless their configuration says otherwise
 MAX_HEADER = 100_000_000  # bytes, the limit of the safetensors format
 GENERATIVE = ("ForCausalLM", "LMHeadModel")
 # Models that read a text whole and then write one; others of their build see pictures or hear speech.
@@ -42,6 +44,16 @@ def window_of(config: dict[str, Any]) -> int:
         if isinstance(text.get(key), int) and text[key] > 0:
             return int(text[key])
     return DEFAULT_WINDOW
+
+
+def sliding_window_of(config: dict[str, Any]) -> int | None:
+    """How many tokens attention looks back where it does not see all of them, as Transformers reads it; None: all."""
+    text = text_config(config)
+    kind = text.get("model_type")
+    if kind in SWITCHED and not text.get("use_sliding_window"):
+        return None
+    found = text.get("sliding_window", SLIDING.get(str(kind)))
+    return found if isinstance(found, int) and found > 0 else None
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -1,7 +1,8 @@
 """An answer with citations: the documents' own sentence leads, a model phrases, and a program checks what both say.
 
 Small models do not read passages reliably, so with them the best sentence of the evidence is the answer and the model's words stand
-beside it; with larger ones the model answers, as long as its words keep to the evidence. Takes a function for the model; knows no catalog.
+beside it; with larger ones the model answers, as long as its words keep to the cited sentences, and never where what it has read gives
+orders: a document that could make the model say something could then lead the answer. Takes a function for the model; knows no catalog.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from playground.errors import PlaygroundError, Sentence
-from playground.rag.evidence import ENOUGH, Evidence, completed, stands, supported
+from playground.rag.evidence import ENOUGH, Evidence, completed, stands
 from playground.rag.index import Passage
+from playground.rag.orders import gives_orders
+from playground.rag.support import supported
 from playground.rag.text import language_of, sentences
 
 REFUSAL = "The documents do not tell. The nearest passages are shown below."
@@ -94,8 +97,9 @@ def respond(
                 yield now
         except PlaygroundError as error:
             now.error = error.sentence
-        now.supported = now.error is None and supported(now.said, question, text)
-        if now.supported and not small:
+        cited = "\n".join(one.quote for one in strong)  # not all that was read: a passage can hold words that somebody wants to be said
+        now.supported = now.error is None and supported(now.said, question, cited)
+        if now.supported and not small and not gives_orders(text):
             now.answer, now.by = now.said.strip(), "model"
     now.seconds, now.done = round(time.perf_counter() - started, 2), True
     yield now
@@ -108,6 +112,7 @@ def _citation(one: Evidence) -> dict[str, Any]:
         "page": passage.page,
         "label": passage.label,
         "unit": passage.unit,
+        "section": list(passage.section_at(one.start + len(one.quote) // 2)),
         "quote": one.quote,
         "chunk": passage.id,
         "score": one.score,

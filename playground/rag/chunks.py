@@ -18,6 +18,7 @@ TOKENS = 220
 SIZES = (64, 400)  # tokens
 MOST_OVERLAP = 0.25  # of a passage
 MOST_BORROWED = 400  # characters from the next page
+ROW = "row"  # the unit of a table: each row is a page of its own, and is quoted as a whole
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,12 @@ class Size:
                 "A passage has {least} to {most} tokens, and at most a quarter of them overlap with the one before.", least=least, most=most
             )
         return cls(int(tokens), int(overlap))
+
+    def within(self, reads: int | None) -> Size:
+        """This size, or the largest one of which an embedder that reads so many tokens sees the end."""
+        if reads is None or self.tokens <= reads:
+            return self
+        return Size(reads, min(self.overlap, int(reads * MOST_OVERLAP)))
 
 
 USUAL = Size()
@@ -76,29 +83,39 @@ class Chunk:
     text: str
 
 
-def chunk(pages: Iterable[Page], tokenizer: Any, tokens: int = TOKENS, overlap: int = 0) -> Iterator[Chunk]:
+def chunk(pages: Iterable[Page], tokenizer: Any, tokens: int = TOKENS, overlap: int = 0, reads: int | None = None) -> Iterator[Chunk]:
     """The passages of a document, page by page.
 
     Args:
         tokenizer: a `tokenizers.Tokenizer`, which counts.
         tokens: the size of a passage at most, but for a sentence finished from the next page.
         overlap: tokens at most that a passage repeats of the one before it on its page.
+        reads: how many tokens of a passage the embedder reads, where that is limited; none has more, a finished sentence or not.
     """
     from semantic_text_splitter import TextSplitter
 
-    splitter = TextSplitter.from_huggingface_tokenizer(tokenizer, tokens, overlap=overlap)
+    size = Size(tokens, overlap).within(reads)
+    splitter = TextSplitter.from_huggingface_tokenizer(tokenizer, size.tokens, overlap=size.overlap)
     number, skip = 0, 0
     for page, following in _with_next(pages):
         body, shift = page.text[skip:], skip
         borrowed = "" if ends_whole(body) or following is None else _rest_of_sentence(following.text)
-        skip = len(borrowed)
         pieces = splitter.chunk_indices(body) if body.strip() else []
+        if borrowed and reads and pieces and len(tokenizer.encode(f"{pieces[-1][1]} {borrowed.strip()}", add_special_tokens=False)) > reads:
+            borrowed = ""
+        skip = len(borrowed)
         for place, (start, piece) in enumerate(pieces):
             whole = f"{piece} {borrowed.strip()}" if borrowed and place == len(pieces) - 1 else piece
             yield Chunk(number, page.number, page.label, shift + start, whole)
             number += 1
         if not pieces:
             skip = 0
+
+
+def whole(pages: Iterable[Page]) -> Iterator[Chunk]:
+    """Each page as one passage, such as the rows of a table; one without text has none."""
+    for number, page in enumerate(page for page in pages if page.text.strip()):
+        yield Chunk(number, page.number, page.label, 0, page.text)
 
 
 def _with_next(pages: Iterable[Page]) -> Iterator[tuple[Page, Page | None]]:

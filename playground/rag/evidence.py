@@ -153,13 +153,3 @@ def _distinct(found: Sequence[Evidence]) -> list[Evidence]:
 def stands(quote: str, page: str) -> bool:
     """Whether a quote is really on a page, white space and typography aside."""
     return bool(quote.strip()) and squeezed(quote) in squeezed(page)
-
-
-def supported(answer: str, question: str, evidence: str) -> bool:
-    """Whether a model's own words keep to the evidence: every number stands there, and at least four in five of its meaning words."""
-    numbers = re.findall(r"\d+(?:[.,:]\d+)*", answer)
-    if any(number not in evidence and number not in question for number in numbers):
-        return False
-    told = terms(answer)
-    known = {*terms(evidence), *terms(question)}
-    return bool(told or numbers) and sum(term in known for term in told) >= 0.8 * len(told)

@@ -10,7 +10,7 @@ from typing import Any
 from playground.errors import Sentence, pack, unpack
 from playground.rag.orders import gives_orders
 from playground.rag.pdf import About, Page
-from playground.rag.readers import limits, ocr
+from playground.rag.readers import limits, ocr, told
 from playground.rag.text import share_of_small_words
 
 SAMPLE = 40_000  # characters by which the language is told
@@ -23,11 +23,20 @@ NOT_INSTALLED = (
 )
 TOOK_LONG = "Pages whose pictures took longer than {seconds} seconds to read, and were left out: {n:,}."
 NO_WORDS = "Pages that are pictures on which no words could be made out: {n:,}."
-BROKE_DOWN = "The PDF reader broke down at these pages, so they were left out: {pages}. Print the file to a new PDF, then add that."
+BROKE_DOWN = "Reading broke down at these pages, so they were left out: {pages}. Print the file to a new PDF, then add that."
 TOO_SLOW = "These pages took too long to read, so they were left out: {pages}. Print the file to a new PDF, then add that."
 TOO_LARGE = "These pages need more memory than a page may take, so they were left out: {pages}. Print the file to a new PDF, then add that."
 ATTACHED = "Files that travel inside this one were not read: {names}. Add them by themselves."
 CUT_SHORT = "Only the first rows of very large tables were read: {names}."
+LONG_PAGES = "Only the first {most:,} characters of these very long pages or parts were read: {pages}."
+NOT_READ = {
+    told.PICTURES: "Pictures within the text were not read: {n:,}. Where they hold words, add those pictures by themselves.",
+    told.DRAWINGS: "Charts and drawings were not read: {n:,}. Where they hold what matters, print the file to a PDF, then add that.",
+    told.COMMENTS: "Comments in the margin were not read: {n:,}.",
+    told.FORMS: "What was filled into its forms was not read, since reading broke down at a page. Print it to a new PDF, then add that.",
+    told.XFA: "This form (XFA) opens in Adobe's programs alone, so it was not read. Print it to a new PDF there, then add that.",
+    told.EMBEDDED: "Films, sounds and what other programs put into this file were not read: {n:,}. Add their own files by themselves.",
+}
 ENGLISH_ONLY = "Pictures were read as English only. Install the package tesseract-ocr-por for Portuguese, then add the file again."
 
 
@@ -38,8 +47,10 @@ class Health:
         self.about = About()
         self._pages = {"text": 0, "ocr": 0, "garbled": 0, "empty": 0}
         self._missed: dict[str, list[int]] = {}
+        self._cut: list[int] = []
         self._sure = [0.0, 0]  # confidence times letters, letters
         self._tables = 0
+        self._sections = 0
         self._orders: list[int] = []
         self._sample: list[str] = []
         self._sampled = 0
@@ -48,8 +59,11 @@ class Health:
         """Look at one page."""
         self._pages["garbled" if page.garbled else "ocr" if page.ocr else "text" if page.text else "empty"] += 1
         self._tables += page.tables
+        self._sections += len(page.sections)
         if page.missed:
             self._missed.setdefault(page.missed, []).append(page.number)
+        if page.cut:
+            self._cut.append(page.number)
         for box in page.boxes:
             self._sure[0] += (box.confidence or 0.0) * len(box.text)
             self._sure[1] += len(box.text)
@@ -71,6 +85,7 @@ class Health:
             "ocr_confidence": round(self._sure[0] / self._sure[1], 3) if self._sure[1] else None,
             "language": _language(" ".join(self._sample)),
             "tables": self._tables,
+            "sections": self._sections,
             "attachments": self.about.attachments,
             "encrypted": self.about.encrypted,
             "orders": self._orders[:MOST_PAGES],
@@ -78,31 +93,34 @@ class Health:
         }
 
     def _left_out(self) -> list[Sentence]:
-        told, missed = [], self.missed
+        said, missed = list[Sentence](), self.missed
         if lost := self._missed.get(limits.BROKE):
-            told.append(Sentence(BROKE_DOWN, pages=_numbers(lost)))
+            said.append(Sentence(BROKE_DOWN, pages=_numbers(lost)))
         if lost := self._missed.get(limits.LATE):
-            told.append(Sentence(TOO_SLOW, pages=_numbers(lost)))
+            said.append(Sentence(TOO_SLOW, pages=_numbers(lost)))
         if lost := self._missed.get(limits.FULL):
-            told.append(Sentence(TOO_LARGE, pages=_numbers(lost)))
+            said.append(Sentence(TOO_LARGE, pages=_numbers(lost)))
         if n := missed.get(ocr.ABSENT):
-            told.append(Sentence(NOT_INSTALLED, n=n))
+            said.append(Sentence(NOT_INSTALLED, n=n))
         if n := missed.get(ocr.SLOW):
-            told.append(Sentence(TOOK_LONG, n=n, seconds=round(ocr.SECONDS)))
+            said.append(Sentence(TOOK_LONG, n=n, seconds=round(ocr.SECONDS)))
         if n := missed.get(ocr.NOTHING):
-            told.append(Sentence(NO_WORDS, n=n))
+            said.append(Sentence(NO_WORDS, n=n))
         if self.about.attachments:
-            told.append(Sentence(ATTACHED, names=_names(self.about.attachments)))
+            said.append(Sentence(ATTACHED, names=_names(self.about.attachments)))
         if self.about.cut:
-            told.append(Sentence(CUT_SHORT, names=_names(self.about.cut)))
+            said.append(Sentence(CUT_SHORT, names=_names(self.about.cut)))
+        if self._cut:
+            said.append(Sentence(LONG_PAGES, most=told.MOST_CHARACTERS, pages=_numbers(self._cut)))
+        said += [Sentence(NOT_READ[what], n=n) for what, n in self.about.unread.items()]
         if self._pages["ocr"] and self.about.languages and "por" not in self.about.languages:
-            told.append(Sentence(ENGLISH_ONLY))
-        return told
+            said.append(Sentence(ENGLISH_ONLY))
+        return said
 
 
 def sentences(card: dict[str, Any]) -> list[Sentence]:
     """What a stored card says was left out."""
-    return [told for one in card.get("left_out", []) if (told := unpack(one))]
+    return [said for one in card.get("left_out", []) if (said := unpack(one))]
 
 
 def _numbers(pages: list[int]) -> str:

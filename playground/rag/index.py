@@ -15,19 +15,22 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from playground.errors import Sentence, pack, storage_errors, unpack
-from playground.rag import bm25, schema
+from playground.errors import Damaged, Sentence, pack, storage_errors, unpack
+from playground.rag import bm25, schema, sections
 from playground.rag.boxes import Box
 from playground.rag.chunks import Chunk
+from playground.rag.sections import Section
 from playground.rag.text import STOPWORDS, words
 
 WAITING, DONE, FAILED = "waiting", "done", "failed"
+BROKEN_INDEX = "The index of this collection is damaged, so nothing can be read from it. Delete the collection, then add its files again."
+NO_TABLE = "no such table"  # in SQLite's words for a file that was emptied
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,10 @@ class Document:
 
 @dataclass(frozen=True)
 class Passage:
-    """A passage as it is stored: `id` within the collection, `page` counts from 1, `label` is the printed number or empty."""
+    """A passage as it is stored: `id` within the collection, `page` counts from 1, `label` is the printed number or empty.
+
+    `sections` are those that hold in its text, the first one from its beginning on if there is one.
+    """
 
     id: int
     document: int
@@ -65,6 +71,16 @@ class Passage:
     start: int
     text: str
     unit: str = "page"
+    sections: tuple[Section, ...] = ()
+
+    @property
+    def section(self) -> tuple[str, ...]:
+        """The headings that its middle stands under; a page's running title may stand before the heading at its beginning."""
+        return self.section_at(len(self.text) // 2)
+
+    def section_at(self, place: int) -> tuple[str, ...]:
+        """The headings that a place in its text stands under."""
+        return sections.held(self.sections, place)
 
 
 class Index:
@@ -75,7 +91,7 @@ class Index:
 
     @contextlib.contextmanager
     def _open(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
-        with storage_errors(), _full():
+        with storage_errors(), _told():
             db = sqlite3.connect(self.path, timeout=30)
             try:
                 schema.upgrade(db)
@@ -93,13 +109,17 @@ class Index:
         with self._open() as db:
             schema.create(db)
 
-    def register(self, name: str, sha256: str, file: str) -> Document:
-        """Note a file that waits to be indexed; the same bytes again give the document that is there, and a failed one another try."""
+    def register(self, name: str, sha256: str, file: str, unit: str = "page") -> Document:
+        """Note a file that waits to be indexed; the same bytes again give the document that is there, and a failed one another try.
+
+        `unit` tells a file that is not read as others are (`playground.rag.chunks.ROW`).
+        """
         with self._open(write=True) as db:
             db.execute(
-                "INSERT INTO documents (name, sha256, file, state, added) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT (sha256) DO UPDATE SET state = excluded.state, name = excluded.name, error = NULL WHERE state = ?",
-                (name, sha256, file, WAITING, time.time(), FAILED),
+                "INSERT INTO documents (name, sha256, file, state, added, unit) VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (sha256) DO UPDATE SET state = excluded.state, name = excluded.name, file = excluded.file,"
+                " added = excluded.added, unit = excluded.unit, error = NULL WHERE state = ?",
+                (name, sha256, file, WAITING, time.time(), unit, FAILED),
             )
             return _document(db.execute("SELECT * FROM documents WHERE sha256 = ?", (sha256,)).fetchone())
 
@@ -119,11 +139,12 @@ class Index:
         boxes: Mapping[int, Sequence[Box]] | None = None,
         unit: str = "page",
         health: Mapping[str, Any] | None = None,
+        begun: Mapping[int, Sequence[Section]] | None = None,
     ) -> list[int]:
         """Store a document's passages with their vectors (n, dimension) and its pages (number, label, text, garbled); gives the ids.
 
         The documents that it `replaces` go in the same moment. `boxes` has, by page number, the words of pages that were read from a
-        picture.
+        picture, and `begun` the sections that begin on each page.
         """
         boxes = boxes or {}
         vectors = np.ascontiguousarray(vectors, dtype=np.float16)
@@ -142,6 +163,7 @@ class Index:
             db.executemany(
                 "INSERT INTO word_boxes VALUES (?, ?, ?)", [(document, number, _packed(words)) for number, words in boxes.items()]
             )
+            sections.store(db, document, begun or {})
             empty, bad = sum(not text for _, _, text, _ in pages), sum(garbled for *_, garbled in pages)
             db.execute(
                 "UPDATE documents SET state = ?, pages = ?, pages_empty = ?, pages_garbled = ?, pages_ocr = ?, chunks = ?, unit = ?,"
@@ -218,11 +240,17 @@ class Index:
             db.execute("DELETE FROM staged")
 
     def swap(self, about: Mapping[str, Any]) -> None:
-        """Let what was laid aside take the place of all passages, in one moment; `about` is kept with them (see `about`)."""
+        """Let what was laid aside take the place of all passages, in one moment; `about` is kept with them (see `about`).
+
+        What was laid aside of a document that went meanwhile goes, too, and one that came meanwhile waits to be read.
+        """
         columns = "document, number, page, label, start, text, vector"
+        missing = "state = ? AND id NOT IN (SELECT document FROM staged)"
         with self._open(write=True) as db:
             db.execute("DELETE FROM chunks")
-            db.execute(f"INSERT INTO chunks ({columns}) SELECT {columns} FROM staged ORDER BY id")  # noqa: S608
+            db.execute(f"UPDATE documents SET state = ? WHERE {missing}", (WAITING, DONE))  # noqa: S608
+            living = "document IN (SELECT id FROM documents)"
+            db.execute(f"INSERT INTO chunks ({columns}) SELECT {columns} FROM staged WHERE {living} ORDER BY id")  # noqa: S608
             db.execute("DELETE FROM staged")
             db.execute("UPDATE documents SET chunks = (SELECT count(*) FROM chunks WHERE document = documents.id)")
             db.execute("INSERT OR REPLACE INTO about VALUES ('embedder', ?)", (json.dumps(dict(about)),))
@@ -253,7 +281,8 @@ class Index:
                 f" JOIN documents d ON d.id = c.document WHERE c.id IN ({marks})",
                 list(ids),
             )
-            return {row["id"]: Passage(**dict(row)) for row in rows}
+            found = [Passage(**dict(row)) for row in rows]
+            return {one.id: replace(one, sections=_sections(db, one)) for one in found}
 
     def page_text(self, document: int, number: int) -> str:
         """The text of a page, and of the one after it where a last sentence goes on there."""
@@ -274,6 +303,11 @@ class Index:
         with self._open() as db:
             row = db.execute("SELECT label, text FROM pages WHERE document = ? AND number = ?", (document, number)).fetchone()
         return (row["label"], row["text"]) if row else None
+
+    def section(self, document: int, page: int, place: int) -> tuple[str, ...]:
+        """The headings that a place in a page's text stands under."""
+        with self._open() as db:
+            return sections.held(sections.within(db, document, page, place, place + 1), 0)
 
     def on_page(self, document: int, number: int) -> list[Passage]:
         """The passages that begin on a page, in their order."""
@@ -300,14 +334,17 @@ class Index:
 
 
 @contextlib.contextmanager
-def _full() -> Iterator[None]:
-    """SQLite's own word for a full disk, as the system's."""
+def _told() -> Iterator[None]:
+    """SQLite's own words for a full disk as the system's, and those for a damaged file as ours."""
     try:
         yield
-    except sqlite3.OperationalError as error:
-        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
-            raise
-        raise OSError(errno.ENOSPC, str(error)) from error
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what is told more exactly
+        if code == sqlite3.SQLITE_FULL:
+            raise OSError(errno.ENOSPC, str(error)) from error
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or NO_TABLE in str(error):
+            raise Damaged(BROKEN_INDEX) from error
+        raise
 
 
 def _document(row: sqlite3.Row) -> Document:
@@ -331,6 +368,10 @@ def _count(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT coalesce(sum(chunks), 0) FROM documents").fetchone()[0])
 
 
+def _sections(db: sqlite3.Connection, one: Passage) -> tuple[Section, ...]:
+    return sections.within(db, one.document, one.page, one.start, one.start + len(one.text))
+
+
 def _ids(db: sqlite3.Connection, document: int) -> list[int]:
     return [row["id"] for row in db.execute("SELECT id FROM chunks WHERE document = ?", (document,))]
 
@@ -346,3 +387,4 @@ def _clear(db: sqlite3.Connection, document: int) -> None:
     db.execute("DELETE FROM chunks WHERE document = ?", (document,))
     db.execute("DELETE FROM pages WHERE document = ?", (document,))
     db.execute("DELETE FROM word_boxes WHERE document = ?", (document,))
+    db.execute("DELETE FROM sections WHERE document = ?", (document,))

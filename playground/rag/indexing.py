@@ -1,13 +1,15 @@
 """The work of an indexing job: every waiting document of one collection, one after the other, whole or not at all.
 
-Knows pages, passages and vectors; does not know owners or questions.
+What comes while it is at work is taken, too, until nothing waits. Knows pages, passages and vectors; does not know owners or questions.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +18,17 @@ import numpy as np
 from playground.errors import FileUnreadable, PlaygroundError, Sentence
 from playground.jobs import Job
 from playground.rag import pdf
-from playground.rag.chunks import USUAL, Chunk, Size, chunk
+from playground.rag.chunks import ROW, USUAL, Chunk, Size, chunk, whole
 from playground.rag.dense import Dense
 from playground.rag.embedders import Embedder
 from playground.rag.health import Health, sentences
-from playground.rag.index import WAITING, Document, Index
+from playground.rag.index import DONE, WAITING, Document, Index
+from playground.rag.passwords import Passwords
 from playground.rag.readers import ocr, told
 
 log = logging.getLogger(__name__)
 
+WITHOUT_PASSWORD = (pdf.PROBLEMS[told.PASSWORD], pdf.PROBLEMS[told.WRONG_PASSWORD])  # what is said of a file whose password is not known
 READING = "reading"  # a waiting document that a job is at this moment reading; no such state is stored
 BATCH = 256  # passages between two looks at whether to stop
 SCAN = (
@@ -33,6 +37,7 @@ SCAN = (
 )
 BARE = "{name} holds no text: no words were found in it, nor in its pictures. Add a sharper scan, or a copy with text."
 LOOKING = "Reading the picture of a page of {name} (OCR): page {page} of {pages}"
+REPLACED = "{name} has taken the place of the version that was here before."
 UNEXPECTED = (
     "{name} could not be indexed, because something went wrong in the playground itself. "
     "Add it again; if that does not help, tell the host the reference {reference}."
@@ -40,10 +45,10 @@ UNEXPECTED = (
 
 
 class Indexing:
-    """One job's work. `skipped` are names of files that were already there, with the sentence that says so.
+    """One job's work. `reading` is the number of the document that is being read at this moment.
 
-    `passwords` are by the documents' SHA-256; they go with the job, and `opened` is told of each that opened a document. `reading` is the
-    number of the document that is being read at this moment.
+    `skipped` are names of files that were already there, with the sentence that says so, `notes` all that is to be told beside. Of the
+    `passwords` those that open no document are forgotten; the others are known for a while longer, so that pages can be shown.
     """
 
     def __init__(
@@ -52,35 +57,66 @@ class Indexing:
         index: Index,
         dense: Dense,
         embedder: Callable[[], Embedder],
-        skipped: dict[str, Sentence],
-        passwords: Mapping[str, str] | None = None,
+        passwords: Passwords,
         size: Size = USUAL,
-        opened: Callable[[str, str], None] = lambda sha256, password: None,
     ) -> None:
-        self.folder, self.index, self.dense, self.skipped, self.size = folder, index, dense, skipped, size
-        self._load, self._passwords = embedder, dict(passwords or {})
+        self.folder, self.index, self.dense, self.size = folder, index, dense, size
+        self.skipped: dict[str, Sentence] = {}
+        self.notes: list[Sentence] = []
         self.reading: int | None = None
-        self._opened = opened
+        self._load, self._passwords = embedder, passwords
+        self._lock, self._over = threading.Lock(), False
+
+    @contextlib.contextmanager
+    def joined(self) -> Iterator[bool]:
+        """Whether what is noted as waiting inside of this is taken by this work, which cannot end meanwhile."""
+        with self._lock:
+            yield not self._over
+
+    def close(self) -> None:
+        """Take nothing more."""
+        with self._lock:
+            self._over = True
 
     def run(self, job: Job) -> dict[str, Any]:
-        """Index what waits; gives the `documents` of `/index_documents`. A document that fails does not hold up the others."""
+        """Index what waits; gives the result of `/index_documents`. A document that fails does not hold up the others."""
+        try:
+            return self._run(job)
+        finally:
+            self.close()
+
+    def _next(self, job: Job) -> list[Document]:
+        """What waits, in the order in which it was added; with nothing, the work is over."""
+        with self._lock:
+            waiting: list[Document] = []
+            try:
+                if not job.stopping() and self.folder.exists():
+                    waiting = [one for one in self.index.documents() if one.state == WAITING]
+            except Exception:
+                if self.folder.exists():
+                    raise
+            self._over = not waiting
+            return sorted(waiting, key=lambda one: (one.added, one.id))
+
+    def _run(self, job: Job) -> dict[str, Any]:
         self.index.unstage()  # what a killed app may have left of an attempt to index this collection anew
-        waiting = [one for one in self.index.documents() if one.state == WAITING]
         embedder: Embedder | None = None
-        settled = 0  # pages of the documents that are through
-        for place, document in enumerate(waiting):
-            if job.stopping() or not self.folder.exists():
-                break
+        settled = job.done  # pages of the documents that are through
+        while waiting := self._next(job):
+            document, left = waiting[0], len(waiting)
             if embedder is None:
                 job.doing = Sentence("Getting the embedder ready, the model that turns text into numbers")
                 embedder = self._load()
-            left = len(waiting) - place
 
-            def tell(page: int, pages: int, looking: bool, document: Document = document, settled: int = settled, left: int = left) -> None:
+            def tell(
+                page: int, pages: int, looking: bool, waiting: list[Document] = waiting, settled: int = settled, left: int = left
+            ) -> None:
+                for one in waiting:  # whose passwords must not be forgotten before their turn
+                    self._passwords.get(self.folder.name, one.sha256)
                 read = page - 1 if looking else page
                 # what is not opened yet counts as much as this one
                 job.done, job.total = max(job.done, settled + read), settled + pages * left
-                values = {"name": document.name, "page": page, "pages": pages}
+                values = {"name": waiting[0].name, "page": page, "pages": pages}
                 job.doing = Sentence(LOOKING, **values) if looking else Sentence("Reading {name}: page {page} of {pages}", **values)
 
             try:
@@ -90,6 +126,8 @@ class Indexing:
                 break
             except FileUnreadable as error:
                 self.index.fail(document.id, error.sentence)
+                if error.sentence.template in WITHOUT_PASSWORD:
+                    self._passwords.forget(self.folder.name, document.sha256)
             except PlaygroundError:
                 raise
             except Exception:
@@ -101,7 +139,6 @@ class Indexing:
             finally:
                 self.reading = None
             job.result = self._result(job)
-        self._passwords.clear()
         job.total = job.done
         return self._result(job)
 
@@ -110,10 +147,13 @@ class Indexing:
         pages: list[pdf.Page] = []
         health = Health()
         health.about.looking = lambda page, total: tell(page, total, True)
-        path, password = self.folder / "documents" / document.file, self._passwords.get(document.sha256)
+        path, password = self.folder / "documents" / document.file, self._passwords.get(self.folder.name, document.sha256)
+        rows = document.unit == ROW
+        health.about.unit = document.unit
 
         def reading() -> Iterator[pdf.Page]:
-            for total, page in pdf.read(path, document.name, job.stopping, password=password, about=health.about):
+            read = lines(path) if rows else pdf.read(path, document.name, job.stopping, password=password, about=health.about)
+            for total, page in read:
                 health.add(page)
                 pages.append(page)
                 tell(page.number, total, False)
@@ -121,9 +161,12 @@ class Indexing:
 
         chunks: list[Chunk] = []
         vectors: list[np.ndarray] = []
-        for one in chunk(reading(), embedder.tokenizer, self.size.tokens, self.size.overlap):
+        size = (self.size.tokens, self.size.overlap, embedder.reads)
+        for one in whole(reading()) if rows else chunk(reading(), embedder.tokenizer, *size):
             chunks.append(one)
             if len(chunks) % BATCH == 0:
+                if job.stopping():
+                    raise pdf.Cancelled
                 vectors.append(embedder.passages([c.text for c in chunks[-BATCH:]]))
         rest = len(chunks) % BATCH
         if rest:
@@ -142,18 +185,21 @@ class Indexing:
         texts = [(page.number, page.label, page.text, page.garbled) for page in pages]
         boxes = {page.number: page.boxes for page in pages if page.ocr}
         about: dict[str, Any] = {"boxes": boxes, "unit": health.about.unit, "health": health.card()}
+        about["begun"] = {page.number: page.sections for page in pages if page.sections}
         ids = self.index.finish(document.id, chunks, stored, texts, replaces=[one.id for one in former], **about)
         self.dense.remove(self.folder.name, gone)
         self.dense.add(self.folder.name, ids, stored)
         for before in former:
             (self.folder / "documents" / before.file).unlink(missing_ok=True)
-        if password and health.about.encrypted:
-            self._opened(document.sha256, password)
+        if any(before.state == DONE for before in former):
+            self.notes.append(Sentence(REPLACED, name=document.name))
+        if not health.about.encrypted:
+            self._passwords.forget(self.folder.name, document.sha256)
         return len(pages)
 
     def _result(self, job: Job) -> dict[str, Any]:
         if not self.folder.exists():  # the collection was deleted meanwhile
-            return {"job_id": job.job_id, "documents": []}
+            return {"job_id": job.job_id, "documents": [], "notes": []}
         reports = [report(one) for one in self.index.documents()]
         here = {one["name"] for one in reports}
         for name, sentence in self.skipped.items():
@@ -162,13 +208,19 @@ class Indexing:
                     one["skipped"] = str(sentence)
             if name not in here:
                 nothing = {"pages": 0, "pages_ocr": 0, "pages_empty": 0, "chunks": 0}
-                reports.append({"name": name, **nothing, "skipped": str(sentence), "error": None})
-        return {"job_id": job.job_id, "documents": reports}
+                reports.append({"document_id": None, "name": name, **nothing, "skipped": str(sentence), "error": None})
+        return {"job_id": job.job_id, "documents": reports, "notes": list(map(str, self.notes))}
+
+
+def lines(path: Path) -> Iterable[tuple[int, pdf.Page]]:
+    """(rows in all, row) of a table that was stored as text, a row a line."""
+    texts = path.read_text("utf-8").split("\n")
+    return ((len(texts), pdf.Page(number, "", text)) for number, text in enumerate(texts, 1) if text)
 
 
 def needs_password(one: Document) -> bool:
     """Whether a document failed for want of the right password."""
-    return one.error is not None and one.error.template in (pdf.PROBLEMS[told.PASSWORD], pdf.PROBLEMS[told.WRONG_PASSWORD])
+    return one.error is not None and one.error.template in WITHOUT_PASSWORD
 
 
 def report(one: Document, reading: int | None = None) -> dict[str, Any]:
@@ -179,6 +231,7 @@ def report(one: Document, reading: int | None = None) -> dict[str, Any]:
     """
     card = one.health
     return {
+        "document_id": one.id,
         "name": one.name,
         "unit": one.unit,
         "pages": one.pages,
@@ -190,6 +243,7 @@ def report(one: Document, reading: int | None = None) -> dict[str, Any]:
         "ocr_confidence": card.get("ocr_confidence"),
         "language": card.get("language", ""),
         "tables": card.get("tables", 0),
+        "sections": card.get("sections", 0),
         "attachments": card.get("attachments", []),
         "encrypted": card.get("encrypted", False),
         "orders": card.get("orders", []),

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from playground.errors import FileUnreadable, NotFound, Sentence
+from playground.errors import FileUnreadable, InputError, NotFound, Sentence
 from playground.rag.boxes import Box
 from playground.rag.index import Document, Index, Passage
 from playground.rag.marking import marks
-from playground.rag.pictures import Picture, paint
+from playground.rag.pdf import PROBLEMS
+from playground.rag.pictures import LOCKED, Picture, paint
+from playground.rag.readers.told import WRONG_PASSWORD
 from playground.rag.store import Collections
 
 KEPT = 6  # pictures, for whoever turns pages back or switches marks on and off
@@ -35,7 +37,10 @@ class Bordered:
 
 @dataclass(frozen=True)
 class PageView:
-    """What is shown of a page. `marks` are boxes around the quotes' words, one a line; without a `picture`, `text` is what there is."""
+    """What is shown of a page. `marks` are boxes around the quotes' words, one a line; without a `picture`, `text` is what there is.
+
+    `section` has the headings that the middle of the first quote stands under, or the middle of a page without one.
+    """
 
     document: str
     document_id: int
@@ -49,6 +54,12 @@ class PageView:
     marks: list[Box]
     passages: list[Bordered]
     note: Sentence | None
+    section: tuple[str, ...] = ()
+
+    @property
+    def locked(self) -> bool:
+        """Whether there is no picture because the document's password is not known."""
+        return self.note is not None and self.note.template == LOCKED
 
 
 class PageViews:
@@ -89,11 +100,9 @@ class PageViews:
         Raises:
             NotFound: no such collection of this owner's, document or page.
         """
-        folder = self.collections.find(owner, collection)
-        index = Index(folder / "index.sqlite")
-        known = next((one for one in index.documents() if one.id == document), None)
-        stored = index.page(document, number) if known else None
-        if known is None or stored is None:
+        folder, index, known = self._document(owner, collection, document)
+        stored = index.page(document, number)
+        if stored is None:
             raise NotFound(PAGE_GONE)
         picture, note = self._picture(folder, known, number)
         read = [(box.text, box) for box in index.word_boxes(document, number)]  # of a page that was read from its picture
@@ -108,7 +117,37 @@ class PageViews:
             for place, one in enumerate(passages, 1)
         ]
         texts = tuple(quote for quote, _ in quotes)
-        return PageView(known.name, document, number, stored[0], known.pages, known.unit, stored[1], texts, picture, marked, drawn, note)
+        section = index.section(document, number, round(quotes[0][1] * size) + len(quotes[0][0]) // 2 if quotes else size // 2)
+        view = (known.name, document, number, stored[0], known.pages, known.unit, stored[1], texts, picture, marked, drawn, note, section)
+        return PageView(*view)
+
+    def unlock(self, owner: str, collection: str, document: int, number: int, password: str) -> None:
+        """Know a document's password again for a while (`playground.rag.passwords`); that it draws the page `number` is its proof.
+
+        Raises:
+            InputError: none, or a wrong one; NotFound: no such collection of this owner's, or document; FileUnreadable: this page cannot
+                be drawn with any.
+        """
+        folder, _, known = self._document(owner, collection, document)
+        if not isinstance(password, str) or not password:
+            raise InputError("There is no password yet. Write it, then open the document.")
+        path = folder / "documents" / known.file
+        try:
+            made = paint(path, known.name, number, password=password)
+        except FileUnreadable as error:
+            if error.sentence.template == LOCKED:
+                raise InputError(PROBLEMS[WRONG_PASSWORD], name=known.name) from error
+            raise
+        self.collections.passwords.remember(folder.name, known.sha256, password)
+        self._keep((path, number), made)
+
+    def _document(self, owner: str, collection: str, document: int) -> tuple[Path, Index, Document]:
+        folder = self.collections.find(owner, collection)
+        index = Index(folder / "index.sqlite")
+        known = next((one for one in index.documents() if one.id == document), None)
+        if known is None:
+            raise NotFound(PAGE_GONE)
+        return folder, index, known
 
     def _picture(self, folder: Path, document: Document, number: int) -> tuple[Picture | None, Sentence | None]:
         path = folder / "documents" / document.file
@@ -123,11 +162,14 @@ class PageViews:
             made = paint(path, document.name, number, password=self.collections.passwords.get(folder.name, document.sha256))
         except FileUnreadable as error:
             return None, error.sentence
+        self._keep(key, made)
+        return made, None
+
+    def _keep(self, key: tuple[Path, int], made: Picture) -> None:
         with self._lock:
             self._pictures[key] = made
             while len(self._pictures) > KEPT:
                 self._pictures.popitem(last=False)
-        return made, None
 
 
 def expected(passage: Passage, quote: str, page_text: str) -> float:

@@ -15,21 +15,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from playground.rag.readers.forms import open_forms, said
+from playground.rag.readers.heads import PDF_WITHIN, is_pdf
 from playground.rag.readers.limits import limit_memory
 from playground.rag.readers.pictures import KINDS, LARGEST
-from playground.rag.readers.turned import at, upright
+from playground.rag.readers.turned import GRID, at, upright
 
 LONGEST = 1_800  # pixels of the longer side
 MOST_SCALE = 4.0  # pixels a point: a stamp is not blown up to a poster
 MOST_BYTES = 1_500_000  # of the picture
 MOST_CHARACTERS = 50_000  # whose places are told
-GRID = 1_000_000  # PDFium tells places on a page in whole numbers; so many a side are fine enough
 
 
 def paint(path: Path, number: int, password: str | None = None) -> dict[str, Any]:
     """As `paint_page`, of a PDF or of a picture as it came from a camera or scanner; only a PDF's characters are known here."""
     with path.open("rb") as file:
-        if b"%PDF-" in file.read(1024 * 1024):
+        if is_pdf(file.read(PDF_WITHIN), path.suffix.lower()):
             return paint_page(path, number, password)
     from PIL import Image, ImageOps
 
@@ -63,15 +64,20 @@ def paint_page(path: Path, number: int, password: str | None = None) -> dict[str
         if getattr(error, "err_code", None) == raw.FPDF_ERR_PASSWORD:
             return {"locked": True}
         raise
+    open_forms(document)
     page = document[number - 1]
     scale = min(MOST_SCALE, LONGEST / max(*page.get_size(), 1.0))
-    image = page.render(scale=scale, may_draw_forms=False).to_pil().convert("RGB")
+    image = page.render(scale=scale).to_pil().convert("RGB")
     with contextlib.closing(page.get_textpage()) as text:
         readings = [places(page, text)]
         turn = upright(page, text)
     if turn != page.get_rotation():
         with at(page, turn) as text:
             readings.append(places(page, text))
+    beside = beside_text(document, page)
+    for reading in readings:
+        for key, more in beside.items():
+            reading[key] += more
     return {
         "pages": len(document),
         **_told(image),
@@ -101,25 +107,40 @@ def places(page: Any, text: Any) -> dict[str, list[Any]]:
     import pypdfium2.raw as raw
 
     count = min(raw.FPDFText_CountChars(text), MOST_CHARACTERS)
-    rectangle, x, y = raw.FS_RECTF(), ctypes.c_int(), ctypes.c_int()
-
-    def shown(across: float, up: float) -> tuple[float, float]:
-        raw.FPDF_PageToDevice(page, 0, 0, GRID, GRID, 0, across, up, x, y)
-        return x.value / GRID, y.value / GRID
-
+    rectangle = raw.FS_RECTF()
     characters: list[str] = []
     boxes: list[list[float] | None] = []
     for place in range(count):
         characters.append(_character(raw.FPDFText_GetUnicode(text, place)))
         box = None
         if raw.FPDFText_GetLooseCharBox(text, place, rectangle):
-            one, other = shown(rectangle.left, rectangle.top), shown(rectangle.right, rectangle.bottom)
-            left, right = (min(max(side, 0.0), 1.0) for side in sorted((one[0], other[0])))
-            top, bottom = (min(max(side, 0.0), 1.0) for side in sorted((one[1], other[1])))
-            if right > left and bottom > top:
-                box = [round(side, 5) for side in (left, top, right, bottom)]
+            box = _shown(page, rectangle.left, rectangle.bottom, rectangle.right, rectangle.top)
         boxes.append(box)
     return {"characters": characters, "boxes": boxes}
+
+
+def beside_text(document: Any, page: Any) -> dict[str, list[Any]]:
+    """As `places`, of what was filled in and noted, which is read after the page's text; all of a field or note has one box."""
+    characters: list[str] = []
+    boxes: list[list[float] | None] = []
+    for text, *sides in said(document, page):
+        characters += ["\n", *text[: max(0, MOST_CHARACTERS - len(characters))]]
+        boxes += [None] + [_shown(page, *sides)] * (len(characters) - len(boxes) - 1)
+    return {"characters": characters, "boxes": boxes}
+
+
+def _shown(page: Any, left: float, bottom: float, right: float, top: float) -> list[float] | None:
+    """A box in points as (left, top, right, bottom) in shares of the page as it is shown; None if not on it."""
+    import pypdfium2.raw as raw
+
+    x, y = ctypes.c_int(), ctypes.c_int()
+    places = []
+    for across, up in ((left, top), (right, bottom)):
+        raw.FPDF_PageToDevice(page, 0, 0, GRID, GRID, 0, across, up, x, y)
+        places.append((x.value / GRID, y.value / GRID))
+    west, east = (min(max(side, 0.0), 1.0) for side in sorted((places[0][0], places[1][0])))
+    north, south = (min(max(side, 0.0), 1.0) for side in sorted((places[0][1], places[1][1])))
+    return [round(side, 5) for side in (west, north, east, south)] if east > west and south > north else None
 
 
 def _character(code: int) -> str:

@@ -22,6 +22,7 @@ from playground.errors import FileUnreadable
 from playground.rag import text
 from playground.rag.boxes import Box
 from playground.rag.readers import limits, ocr, told
+from playground.rag.sections import Section, placed
 from playground.settings import PROJECT
 
 SUFFIXES = (
@@ -56,7 +57,8 @@ class Page:
     """One page, or what stands for one: `number` counts from 1, `label` is the printed number or a title, `text` is in paragraphs.
 
     `ocr` pages were read from a picture, `boxes` are their words. `missed` says why a picture was not read (absent, slow or poor), or a
-    whole page (broke, late or full).
+    whole page (broke, late or full); `cut` that the page has more text than is read of one. `sections` are those that begin on it, in the
+    order of its text.
     """
 
     number: int
@@ -67,6 +69,8 @@ class Page:
     boxes: tuple[Box, ...] = field(default=(), repr=False)
     tables: int = 0
     missed: str = ""
+    sections: tuple[Section, ...] = ()
+    cut: bool = False
 
 
 @dataclass
@@ -74,13 +78,15 @@ class About:
     """What a reading tells beside the pages.
 
     `unit` is what a page is (page, slide, sheet, section or part), `attachments` and `cut` are names of files and sheets that were not
-    read, or not wholly, and `languages` those in which pictures are read. `looking` is called with (page, pages) when one begins to be.
+    read, or not wholly, `unread` counts what else was not (`told.UNREAD`), and `languages` are those in which pictures are read. `looking`
+    is called with (page, pages) when one begins to be.
     """
 
     unit: str = "page"
     attachments: list[str] = field(default_factory=list)
     encrypted: bool = False
     cut: list[str] = field(default_factory=list)
+    unread: dict[str, int] = field(default_factory=dict)
     languages: list[str] = field(default_factory=list)
     looking: Callable[[int, int], None] = lambda page, pages: None
 
@@ -112,7 +118,8 @@ def read(
         seconds: how long one page may take, where no picture is read.
         about: is filled with what there is to tell beside the pages.
 
-    A page of which the reader dies, or that takes too long, is left out with the reason (`Page.missed`), and reading goes on after it.
+    A page of which the reader dies, or that takes too long, is left out with the reason (`Page.missed`), and reading goes on after it; an
+    outline of which it does costs the sections alone.
 
     Raises:
         FileUnreadable: a password, damage, no pages, too many, or more than a few pages that had to be left out.
@@ -130,7 +137,10 @@ def read(
                     yield total, page
             return
         except _GivenUp as end:
-            if end.page <= last or len(lost) == MOST_LOST or len(lost) + 1 >= end.pages:
+            if end.page == told.OUTLINE and told.OUTLINE not in lost:
+                lost[told.OUTLINE] = end.why
+                continue
+            if end.page is None or end.page <= last or len(lost) == MOST_LOST or len(lost) + 1 >= end.pages:
                 raise FileUnreadable(
                     STUCK if end.why == limits.LATE else CRASHED, page=end.page or last + 1, name=name, seconds=end.seconds
                 ) from None
@@ -138,9 +148,9 @@ def read(
 
 
 class _GivenUp(Exception):
-    """A reader ended before its time, or was ended: `page` (of `pages`) is the one that it had opened last, or 0."""
+    """A reader ended before its time, or was ended: `page` (of `pages`) is the one that it had opened last, OUTLINE the outline."""
 
-    def __init__(self, why: str, page: int, pages: int, seconds: float) -> None:
+    def __init__(self, why: str, page: int | None, pages: int, seconds: float) -> None:
         super().__init__(why)
         self.why, self.page, self.pages, self.seconds = why, page, pages, round(seconds)
 
@@ -166,7 +176,8 @@ def _attempt(
     lines: queue.Queue[bytes | None] = queue.Queue(maxsize=64)
     pump = threading.Thread(target=_pump, args=(process, lines, request), daemon=True)
     pump.start()
-    total, at, limit = 0, 0, seconds
+    total, limit = 0, seconds
+    at: int | None = None
     try:
         while True:
             line = _next(lines, cancelled, limit)
@@ -188,7 +199,9 @@ def _attempt(
                 yield total, _page(heard)
             elif "end" in heard:
                 about.attachments = [_line(one, 200) for one in heard.get("attachments", [])]
-                about.encrypted, about.cut = bool(heard.get("encrypted")), [_line(one, 200) for one in heard.get("cut", [])]
+                about.encrypted = bool(heard.get("encrypted"))
+                about.cut = [name if one == told.THIS else _line(one, 200) for one in heard.get("cut", [])]
+                about.unread = {what: int(n) for what in told.UNREAD if (n := heard.get("unread", {}).get(what, 0)) > 0}
                 about.languages = heard.get("languages", [])
                 return
     finally:
@@ -221,15 +234,18 @@ def _page(heard: dict[str, Any]) -> Page:
     cleaned = ((text.clean(part["text"]), part["as_is"]) for part in parts)
     pieces = (_kept(one) if as_is else text.unwrap(one) for one, as_is in cleaned)
     boxes = tuple(Box(text.clean(word).strip(), *sides) for word, *sides in heard.get("boxes", ()))
+    whole = "\n".join(piece for piece in pieces if piece)
     return Page(
         heard["page"],
         _line(heard["label"], LABEL_CHARACTERS),
-        "\n".join(piece for piece in pieces if piece),
+        whole,
         heard["garbled"],
         heard.get("ocr", False),
         boxes,
         heard.get("tables", 0),
         heard.get("missed", ""),
+        placed([told.Begun(tuple(one["path"]), one["share"]) for one in heard.get("sections", ())], whole),
+        heard.get("cut", False),
     )
 
 

@@ -25,7 +25,7 @@ MOST_BYTES = 16 * 1024**2  # of what the painter may say
 NOT_DRAWN = "Page {page} of {name} cannot be drawn as a picture. Its text, as it was read, stands here in its place."
 LOCKED = (
     "{name} is protected by a password, which is never written down and is not known any more, so its pages cannot be shown as pictures. "
-    "The text of the page, as it was read, stands here instead. To see the pictures, take the document out, then add it again."
+    "The text of the page, as it was read, stands here instead. To see the pictures, give the password again."
 )
 _turns = threading.BoundedSemaphore(2)  # painters at a time: each may take much memory
 

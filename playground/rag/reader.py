@@ -4,8 +4,8 @@ A file from a stranger may loop, swallow memory or crash a library, so nothing o
 (`playground.rag.pdf`) kills this one when a page takes too long. The first line in is JSON: {"suffix", "password", "tesseract", "start",
 "lost"}, the last two for going on after a page that ended an earlier reader: the first page to tell, and [page, why] of those to leave out.
 Lines out: {"pages": n, "unit"}, then for each page {"at": number} before it is opened, {"ocr": number} where its picture is being read, and
-{"page", "label", "text", "garbled", "parts", "ocr", "boxes", "tables", "missed"}; then {"end": true, ...} with what else there is to tell;
-or {"problem"}.
+{"page", "label", "text", "garbled", "parts", "ocr", "boxes", "tables", "missed", "sections"}; then {"end": true, ...} with what else there
+is to tell; or {"problem"}. A PDF's outline, which is opened before the first page, counts as page 0.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from playground.rag.readers import heads
 from playground.rag.readers.limits import check_packed, limit_memory
 from playground.rag.readers.told import DAMAGED, NOT_PDF, OLD_OFFICE, UNKNOWN, Request, Unreadable
 from playground.system import end_with_parent
 
-PDF_WITHIN = 1024 * 1024  # bytes in which the mark of a PDF stands
-OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # the head of older Office files, and of newer ones with a password
-PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*")
 PACKED = {"word/": "word", "ppt/": "slides", "xl/": "workbook"}
 Read = Callable[[Request], Iterator[dict[str, Any]]]
 
@@ -34,21 +32,21 @@ def kind_of(request: Request) -> str:
         Unreadable: none of the kinds known here.
     """
     with request.path.open("rb") as file:
-        head = file.read(PDF_WITHIN)
-    if b"%PDF-" in head:
+        head = file.read(heads.PDF_WITHIN)
+    if heads.is_pdf(head, request.suffix):
         return "pdf"
     if request.suffix == ".pdf":
         raise Unreadable(NOT_PDF)
-    if head.startswith(PICTURES):
+    if head.startswith(heads.PICTURES):
         return "picture"
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith(heads.PACKED):
         names = check_packed(request.path)
         if "content.xml" in names and request.suffix == ".ods":
             return "workbook"
         for start, kind in PACKED.items():
             if any(name.startswith(start) for name in names):
                 return kind
-    elif head.startswith(OLE):
+    elif head.startswith(heads.OLE):
         if request.suffix == ".xls":
             return "workbook"
         raise Unreadable(OLD_OFFICE)
@@ -78,10 +76,14 @@ def _reader(kind: str) -> Read:
         from playground.rag.readers import pictures
 
         return pictures.pages
-    if kind in ("word", "slides"):
-        from playground.rag.readers import office
+    if kind == "word":
+        from playground.rag.readers import word
 
-        return office.word if kind == "word" else office.slides
+        return word.word
+    if kind == "slides":
+        from playground.rag.readers import slides
+
+        return slides.slides
     if kind in ("workbook", "separated"):
         from playground.rag.readers import sheets
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from playground.errors import Sentence
 from playground.jobs import Job
-from playground.rag.chunks import USUAL, Size, chunk
+from playground.rag.chunks import ROW, USUAL, Size, chunk, whole
 from playground.rag.embedders import Embedder
 from playground.rag.index import DONE, Document, Index
 from playground.rag.pdf import Page
@@ -28,11 +28,12 @@ class Reindexing:
         self, folder: Path, index: Index, embedder: Callable[[], Embedder], settle: Callable[[], None], size: Size = USUAL
     ) -> None:
         self.folder, self.index, self._load, self._settle, self.size = folder, index, embedder, settle, size
+        self.embedder: Embedder | None = None
 
     def run(self, job: Job) -> dict[str, Any]:
-        """Gives collection_id, embedder, documents and chunks; the old ones stay where it is stopped."""
+        """Gives `result`; the old passages stay where it is stopped."""
         job.doing = Sentence("Getting the embedder ready, the model that turns text into numbers")
-        embedder = self._load()
+        self.embedder = embedder = self._load()
         self.index.unstage()
         documents = [one for one in self.index.documents() if one.state == DONE]
         job.total = sum(one.pages for one in documents)
@@ -40,29 +41,31 @@ class Reindexing:
             job.doing = Sentence("Indexing {name} anew: {n:,} pages", name=document.name, n=document.pages)
             if not self._one(document, embedder, job):
                 self.index.unstage()
-                return self._result(embedder)
+                return self.result()
             job.done += document.pages
         swapped = self.index.about().get("swapped", 0) + 1
         about = {"embedder": embedder.id, "fingerprint": embedder.fingerprint, "dimension": embedder.dimension, "swapped": swapped}
         self.index.swap(about)
         self._settle()
-        return self._result(embedder)
+        return self.result()
 
     def _one(self, document: Document, embedder: Embedder, job: Job) -> bool:
         """Whether it was done to its end."""
         pages = (Page(number, label, text) for number, label, text in self.index.pages(document.id))
-        chunks = chunk(pages, embedder.tokenizer, self.size.tokens, self.size.overlap)
+        size = (self.size.tokens, self.size.overlap, embedder.reads)
+        chunks = whole(pages) if document.unit == ROW else chunk(pages, embedder.tokenizer, *size)
         while some := list(islice(chunks, BATCH)):
             if job.stopping() or not self.folder.exists():
                 return False
             self.index.stage(document.id, some, embedder.passages([one.text for one in some]))
         return not job.stopping()
 
-    def _result(self, embedder: Embedder) -> dict[str, Any]:
+    def result(self) -> dict[str, Any]:
+        """As the collection is now: collection_id, embedder, documents and chunks."""
         told = self.index.documents() if self.folder.exists() else []
         return {
             "collection_id": self.folder.name,
-            "embedder": embedder.id,
+            "embedder": self.embedder.id if self.embedder else None,
             "documents": len(told),
             "chunks": sum(one.chunks for one in told),
         }

@@ -54,6 +54,7 @@ class Rerankers:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._loaded: tuple[str, Any] | None = None
+        self._last: tuple[Any, list[float]] | None = None  # an answer and its X-ray or its check ask the same, one after the other
         self._lock = threading.Lock()
 
     def scores(self, id: str, question: str, texts: Sequence[str]) -> list[float]:
@@ -63,14 +64,28 @@ class Rerankers:
             ModelUnavailable: it cannot be had, with the reason.
         """
         known = self.known(id)
+        asked = (known.id, question, tuple(texts))
         with self._lock:
             model = self._open(known)
+            if self._last is not None and self._last[0] == asked:
+                return self._last[1]
             try:
                 found = model.predict([(question, text) for text in texts], batch_size=BATCH, show_progress_bar=False)
-                return [float(score) for score in found]
+                self._last = (asked, [float(score) for score in found])
+                return self._last[1]
             except Exception as error:  # one with several labels, or with a tokenizer that fits another model
                 log.warning("the reranker %r cannot be used", known.id, exc_info=True)
                 raise ModelUnavailable(NO_RERANKER, name=known.id) from error
+
+    def load(self, id: str) -> None:
+        """Have a reranker in memory.
+
+        Raises:
+            ModelUnavailable: as `scores`.
+        """
+        known = self.known(id)
+        with self._lock:
+            self._open(known)
 
     def known(self, id: str) -> Known:
         """The reranker of a name.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 2
 TABLES = """
 CREATE TABLE IF NOT EXISTS documents (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL UNIQUE, file TEXT NOT NULL, state TEXT NOT NULL,
@@ -29,18 +28,27 @@ CREATE TRIGGER IF NOT EXISTS chunk_gone AFTER DELETE ON chunks BEGIN
   INSERT INTO words(words, rowid, text) VALUES ('delete', old.id, old.text);
 END;
 """
-# Columns stand here and not above, so that an old file and a new one are made by the same lines.
-ADDED = (
-    "ALTER TABLE documents ADD COLUMN pages_ocr INTEGER NOT NULL DEFAULT 0",
-    "ALTER TABLE documents ADD COLUMN unit TEXT NOT NULL DEFAULT 'page'",
-    "ALTER TABLE documents ADD COLUMN health TEXT NOT NULL DEFAULT '{}'",
-    "CREATE TABLE word_boxes (document INTEGER NOT NULL, number INTEGER NOT NULL, boxes BLOB NOT NULL, PRIMARY KEY (document, number))"
-    " WITHOUT ROWID",
-    # what a collection that is indexed anew has so far; it takes the place of chunks in one moment
-    "CREATE TABLE staged (id INTEGER PRIMARY KEY, document INTEGER NOT NULL, number INTEGER NOT NULL, page INTEGER NOT NULL,"
-    " label TEXT NOT NULL, start INTEGER NOT NULL, text TEXT NOT NULL, vector BLOB NOT NULL)",
-    "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+# What came later stands here and not above, so that an old file and a new one are made by the same lines: from each version to the next.
+ADDED: tuple[tuple[str, ...], ...] = (
+    (),
+    (
+        "ALTER TABLE documents ADD COLUMN pages_ocr INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE documents ADD COLUMN unit TEXT NOT NULL DEFAULT 'page'",
+        "ALTER TABLE documents ADD COLUMN health TEXT NOT NULL DEFAULT '{}'",
+        "CREATE TABLE word_boxes (document INTEGER NOT NULL, number INTEGER NOT NULL, boxes BLOB NOT NULL, PRIMARY KEY (document, number))"
+        " WITHOUT ROWID",
+        # what a collection that is indexed anew has so far; it takes the place of chunks in one moment
+        "CREATE TABLE staged (id INTEGER PRIMARY KEY, document INTEGER NOT NULL, number INTEGER NOT NULL, page INTEGER NOT NULL,"
+        " label TEXT NOT NULL, start INTEGER NOT NULL, text TEXT NOT NULL, vector BLOB NOT NULL)",
+        "CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    ),
+    (
+        # by page and by the order in which they begin on it
+        "CREATE TABLE sections (document INTEGER NOT NULL, page INTEGER NOT NULL, number INTEGER NOT NULL, start INTEGER NOT NULL,"
+        " path TEXT NOT NULL, PRIMARY KEY (document, page, number)) WITHOUT ROWID",
+    ),
 )
+VERSION = len(ADDED)
 
 
 def create(db: sqlite3.Connection) -> None:
@@ -59,8 +67,9 @@ def upgrade(db: sqlite3.Connection) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
         if _version(db) < VERSION:  # else somebody was quicker
-            for line in ADDED:
-                db.execute(line)
+            for lines in ADDED[_version(db) :]:
+                for line in lines:
+                    db.execute(line)
             db.execute(f"PRAGMA user_version = {VERSION}")
         db.execute("COMMIT")
     except BaseException:

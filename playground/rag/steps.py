@@ -16,13 +16,23 @@ NO_PART = "A search needs the words or the meaning. Switch at least one of them 
 @dataclass(frozen=True)
 class Steps:
     """`keyword`: BM25 over the words; `dense`: the vectors; `thesaurus`: related words, which add to the keyword part; `weight`: the
-    vectors' share from 0 to 1, None for what the embedder was measured to deserve; `reranker`: the id of a cross-encoder, or none."""
+    vectors' share from 0 to 1, None for the embedder's own; `reranker`: the id of a cross-encoder, or none."""
 
     keyword: bool = True
     dense: bool = True
     thesaurus: bool = True
     weight: float | None = None
     reranker: str = ""
+
+    @property
+    def mode(self) -> str:
+        """hybrid, dense or keyword."""
+        return ("hybrid" if self.dense else "keyword") if self.keyword else "dense"
+
+    def settings(self) -> dict[str, Any]:
+        """{mode, thesaurus, weight, reranker}, of which `read` makes the same search; what does not count is off."""
+        weight = self.weight if self.mode == "hybrid" else None
+        return {"mode": self.mode, "thesaurus": self.keyword and self.thesaurus, "weight": weight, "reranker": self.reranker}
 
 
 def read(mode: str, settings: Mapping[str, Any] | None = None) -> Steps:

@@ -1,27 +1,29 @@
 """The collections of documents of every owner, and what is asked of them: passages and evidence out.
 
-What stands in them is `playground.rag.shelf`'s. Puts the room's parts together and knows no language model: `ask` is given one.
+What stands in them is `playground.rag.documents`'. Puts the room's parts together and knows no language model: `ask` is given one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from playground.errors import PromptError, SettingsError
+from playground.errors import PlaygroundError, PromptError, SettingsError
 from playground.jobs import Jobs
 from playground.rag import evidence
 from playground.rag.answer import Answer, Generate, respond
+from playground.rag.documents import Documents
 from playground.rag.embedders import Embedder
 from playground.rag.exam.kept import checked, threshold_of
 from playground.rag.index import Index, Passage
 from playground.rag.rerankers import Rerankers
 from playground.rag.retrieve import CANDIDATES, Ranked
 from playground.rag.search import Found, Search
-from playground.rag.shelf import DEFAULT_NAME, Shelf
+from playground.rag.shelf import DEFAULT_NAME
 from playground.rag.steps import Steps
 from playground.rag.steps import read as read_steps
 from playground.rag.text import clean
@@ -35,7 +37,7 @@ EVIDENCE_PASSAGES = 6  # how many of the best passages are looked at sentence by
 NO_DOCUMENTS = "There is no document to ask yet. Add a PDF first."
 
 
-class Collections(Shelf):
+class Collections(Documents):
     """Every owner's collections, and what is asked of them."""
 
     def __init__(self, workspace: Workspace, settings: Settings, jobs: Jobs) -> None:
@@ -116,10 +118,11 @@ class Collections(Shelf):
         folder = self.find(owner, collection)
 
         def load() -> None:
-            embedder = self.embedder_of(folder)
-            index = Index(folder / "index.sqlite")
-            if index.count():
-                self._nearest(folder, index, embedder, "warm", 1)
+            with contextlib.suppress(PlaygroundError):  # which whoever asks is told
+                embedder = self.embedder_of(folder)
+                index = Index(folder / "index.sqlite")
+                if index.count():
+                    self._nearest(folder, index, embedder, "warm", 1)
 
         threading.Thread(target=load, name="warm-documents", daemon=True).start()
 
@@ -170,6 +173,7 @@ def _hit(passage: Passage, ranked: Ranked) -> dict[str, Any]:
         "page": passage.page,
         "label": passage.label,
         "unit": passage.unit,
+        "section": list(passage.section),
         "score": ranked.score,
         "ranks": {"dense": ranked.dense_rank, "keyword": ranked.keyword_rank},
         "scores": {"dense": ranked.cosine, "keyword": ranked.bm25},

@@ -50,7 +50,7 @@ def build(
     from transformers import PrinterCallback
 
     arguments = _arguments(settings, checkpoints, checks=bool(validation))
-    hooks = {"callbacks": [follow], "count": follow.count, "facts": follow.facts, "kept": follow.kept}
+    hooks = {"callbacks": [follow], "count": follow.count, "facts": follow.facts, "kept": follow.needed, "saving": follow.saving}
     rows: dict[str, Any] = {
         "train_dataset": _dataset(train, settings),
         "eval_dataset": Dataset.from_dict(validation.by_length) if validation else None,

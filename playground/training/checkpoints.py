@@ -18,14 +18,14 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from playground.errors import storage_errors
 from playground.workspace import file_hash, read_json, write_json
 
-MOST = 3  # the best, the newest, and the one before it
+MOST = 3  # the best, the newest, and the one before it, or the last one of the finished run that this one makes longer
 NAME = re.compile(r"checkpoint-(\d{8})")
 WEIGHTS, OPTIMIZER, FACTS = "weights", "optimizer", "facts.json"
 
@@ -36,9 +36,9 @@ def save(
     tensors: Mapping[str, Mapping[str, Any]],
     facts: Mapping[str, Any],
     more: Callable[[Path], None] = lambda folder: None,
-    keep: int | None = None,
+    keep: Collection[int] = (),
 ) -> Path:
-    """Write a checkpoint of `step` into `home`, then take away the oldest, but for the one of step `keep`.
+    """Write a checkpoint of `step` into `home`, then take away the oldest, but for those of the steps in `keep`.
 
     Args:
         tensors: groups of tensors by name; each group becomes one file.
@@ -71,7 +71,7 @@ def save(
             _to_disk(home)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    _prune(home, {step, *([keep] if keep is not None else [])})
+    _prune(home, {step, *keep})
     return final
 
 
@@ -105,11 +105,32 @@ def of_step(home: Path, step: int) -> Path | None:
     return folder if whole(folder) else None
 
 
+def candidates(home: Path, best: bool) -> Iterator[tuple[int, Path]]:
+    """Whole checkpoints in which every trained number is one: the best by their own account first, if that is asked for, then newest first.
+
+    One that was saved while a run fell apart may hold what is no number.
+    """
+    saved = [step for step, folder in found(home) if whole(folder)]
+    told = facts(home / f"checkpoint-{saved[0]:08d}").get("best") if saved and best else None
+    first = [told[1]] if told and told[1] in saved else []
+    for step in (*first, *(step for step in saved if step not in first)):
+        folder = home / f"checkpoint-{step:08d}"
+        if all(bool(tensor.isfinite().all()) for tensor in tensors(folder, WEIGHTS).values()):
+            yield step, folder
+
+
 def tensors(folder: Path, group: str) -> dict[str, Any]:
     """One group of tensors of a checkpoint."""
     from safetensors.torch import load_file
 
     return load_file(folder / f"{group}.safetensors")
+
+
+def forget_after(home: Path, step: int) -> None:
+    """Take away the checkpoints of later steps."""
+    for later, folder in found(home):
+        if later > step:
+            _remove(folder)
 
 
 def facts(folder: Path) -> dict[str, Any]:
@@ -137,8 +158,12 @@ def _sized(folder: Path) -> bool:
 def _prune(home: Path, keep: set[int]) -> None:
     others = [folder for step, folder in found(home) if step not in keep]
     for folder in others[max(0, MOST - len(keep)) :]:
-        (folder / "manifest.json").unlink(missing_ok=True)  # first, so that a half-deleted folder is never read as whole
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    (folder / "manifest.json").unlink(missing_ok=True)  # first, so that a half-deleted folder is never read as whole
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _to_disk(path: Path) -> None:

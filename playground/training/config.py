@@ -69,12 +69,8 @@ class TrainingSettings:
         return asdict(self)
 
     def planned_steps(self, rows: int) -> int:
-        """Optimizer steps that `rows` examples make with these settings (packing makes fewer)."""
-        if self.max_steps:
-            return self.max_steps
-        batches = math.ceil(rows / (self.per_device_train_batch_size * self.num_processes))
-        per_epoch = max(1, math.ceil(batches / self.gradient_accumulation_steps))
-        return max(1, math.ceil(self.num_train_epochs * per_epoch))
+        """Optimizer steps that `rows`, as the trainer counts them, make with these settings."""
+        return planned_steps(vars(self), rows)
 
     @property
     def examples_a_step(self) -> int:
@@ -84,6 +80,15 @@ class TrainingSettings:
     def alone(self) -> TrainingSettings:
         """The same steps by one process."""
         return replace(self, num_processes=1, gradient_accumulation_steps=self.gradient_accumulation_steps * self.num_processes)
+
+
+def planned_steps(settings: Mapping[str, Any], rows: int) -> int:
+    """As `TrainingSettings.planned_steps`, for a set that need not be whole yet."""
+    if settings["max_steps"]:
+        return int(settings["max_steps"])
+    batches = math.ceil(rows / (settings["per_device_train_batch_size"] * settings["num_processes"]))
+    per_epoch = max(1, math.ceil(batches / settings["gradient_accumulation_steps"]))
+    return max(1, math.ceil(settings["num_train_epochs"] * per_epoch))
 
 
 KNOWN = tuple(one.name for one in fields(TrainingSettings))
@@ -104,12 +109,24 @@ def check(given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         SettingsError: unknown names or values that cannot be used; one sentence lists them all, and the known names.
     """
+    usable, problems = sift(given)
+    if problems:
+        raise problems_error(problems)
+    return usable
+
+
+def sift(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Sentence]]:
+    """As `check`, for whoever has more to find wrong: (what can be used of the given settings, what is wrong with the others).
+
+    Raises:
+        SettingsError: no settings by name at all.
+    """
     if not isinstance(given, Mapping):
         raise SettingsError(
             "The settings have to be given by name, for example method: lora. Known settings: {known}.", known=", ".join(KNOWN)
         )
     problems: list[Sentence] = []
-    checked: dict[str, Any] = {}
+    usable: dict[str, Any] = {}
     for name, value in given.items():
         rule = RULES.get(name)
         if rule is None:
@@ -118,10 +135,9 @@ def check(given: Mapping[str, Any]) -> dict[str, Any]:
             wrong = rule(value)
             if wrong:
                 problems.append(Sentence("{name} {wrong}, not {value}", name=name, wrong=wrong, value=_short(value)))
-            checked[name] = _tidy(name, value)
-    if problems:
-        raise problems_error(problems)
-    return checked
+            else:
+                usable[name] = _tidy(name, value)
+    return usable, problems
 
 
 def problems_error(problems: list[Sentence]) -> SettingsError:

@@ -24,7 +24,7 @@ LOST_RECORD = (
 LOST_RECORD_OF_DONE = "The record of this run (status.json) is damaged; what is shown of it was saved with what it has learned."
 LOST_ASKED = (
     "The record of what this run was to learn (config.json) is damaged, so it can be neither used nor resumed. What it has learned lies in "
-    "{folder}, in the folder adapter, and can be brought in from there. Delete the run when you need it no more."
+    "{folder}, in the folder whose name begins with adapter, and can be brought in from there. Delete the run when you need it no more."
 )
 LOST_CHANGED = (
     "The record of how this run was changed when it was resumed (changes.json) is damaged; shown are the settings of its first start."
@@ -45,13 +45,13 @@ LOST_START = (
 
 def lost_status(folder: Path) -> dict[str, Any]:
     """What can still be said of a run whose status cannot be read: never that it waits to be started, unless it has only just been made."""
+    if held(folder / "worker.lock"):
+        return {"state": "running"}  # it writes its next status in a moment
     learned = read_manifest(folder)
     if learned is not None:
         known = {key: learned[key] for key in ("step", "loss", "eval_loss", "best_eval_loss", "best_step") if learned.get(key) is not None}
         seconds = learned.get("loop_seconds") or 0.0
         return {**known, "state": learned.get("state", "done"), "seconds": seconds, "warnings": [pack(Sentence(LOST_RECORD_OF_DONE))]}
-    if held(folder / "worker.lock"):
-        return {"state": "running"}  # it writes its next status in a moment
     if not (folder / "status.json").exists() and not (folder / "metrics.jsonl").exists():
         return {"state": "queued"}
     known = {}
@@ -79,7 +79,7 @@ def warnings(folder: Path, now: Mapping[str, Any]) -> list[Sentence]:
     found = []
     if unreadable(folder / "changes.json"):
         found.append(Sentence(LOST_CHANGED))
-    if now["state"] in ("done", "stopped") and (folder / "manifest.json").exists() and read_manifest(folder) is None:
+    if (folder / "manifest.json").exists() and read_manifest(folder) is None:
         found.append(Sentence(LOST_LEARNED))
     return found
 

@@ -1,8 +1,8 @@
 """The line of runs: one worker at a time, or as many as the cards seat, started in the order of asking, and noticed when it dies.
 
-A background thread looks at the unfinished runs twice a second. What it knows is on disk, so after a restart of the app the same thread
-goes on watching workers that the former app started. A worker is known by its pid and start time, and by the lock it holds on its run
-folder. Does not know owners, settings or what a worker does.
+A background thread looks at the unfinished runs twice a second, also at those that the command line began. What it knows is on disk, so
+after a restart of the app the same thread goes on watching workers that the former app started. A worker is known by its pid and start
+time, and by the lock it holds on its run folder. Does not know owners, settings or what a worker does.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from playground.errors import PlaygroundError, Sentence, pack
 from playground.models import access, hub
 from playground.settings import PROJECT
 from playground.system import elapsed, moment, start_detached
-from playground.training import damage, ending, ranks, record, slots
+from playground.training import damage, ending, oom, ranks, record, resuming, slots
 from playground.training.launching import WORKER, command, end_group, environment
 from playground.training.slots import Cards, Slots
 from playground.training.warm import Warm
-from playground.workspace import Workspace, write_json
+from playground.workspace import Workspace, mark, write_json
 
 log = logging.getLogger(__name__)
 TICK = 0.5  # seconds between two looks
 PATIENCE = 60.0  # seconds that a stop request may go without any sign of the worker
+SLOW_DISK = 10  # times that patience for a worker that saves and waits for the disk, without any work of its own
 SLOW_STEPS = 5  # usual steps that a worker may be silent after a request
 BOOT = 20.0  # seconds within which a started worker has to claim its folder; so many for each of several processes
+DEAF = "The run did not answer for {seconds} seconds when asked to stop, so it was ended and its last steps are lost."
 TOO_MANY = (
     "This run was to train in {wanted} processes, one on each card, and {most} is the most that this machine has cards for. "
     "Start it again with a smaller num_processes."
@@ -53,17 +55,19 @@ class Dispatcher:
         warm: bool = False,
         cards: Cards | None = None,
         make_room: Callable[[Path], None] = lambda folder: None,
+        ended_by_kernel: Callable[[], Any] = oom.mark,
     ) -> None:
         self.lock = threading.RLock()  # held by whoever changes a status while no worker owns it
         self._workspace, self._worker, self._patience = workspace, tuple(worker), patience
         self._secret, self._slots, self._make_room = secret, Slots(cards), make_room
+        self._ended_by_kernel = ended_by_kernel
         self._unfinished: set[Path] = set()
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
         self.warm = Warm(self._worker, workspace.home, lambda: environment(offline=True), enabled=warm)
-        self._heard: dict[Path, tuple[float | None, float]] = {}  # last word of a worker that was asked to stop, and when it was seen
+        self._heard: dict[Path, tuple[Any, float]] = {}  # last sign of a worker that was asked to stop, and when it was seen
         self._wake, self._closing = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
-        self._scanned = False
+        self._ended: dict[str, tuple[int, int]] = {}  # runs that had ended, and their status files then
         self._last_turn = 0.0
 
     def open(self) -> None:
@@ -135,6 +139,9 @@ class Dispatcher:
                 "error": pack(error) if error else None,
                 **more,
             }
+            if resuming.replaced(folder, before):
+                ended = {key: value for key, value in ended.items() if key not in resuming.KEPT}
+            ended.pop("rescue", None)
             (folder / ".reserve").unlink(missing_ok=True)  # what a killed worker held for its own last word
             write_json(folder / "status.json", ended)
             self._unfinished.discard(folder)
@@ -192,10 +199,18 @@ class Dispatcher:
                 self._warm_up()  # for the next
 
     def _scan(self) -> None:
-        if not self._scanned:
-            folders = self._workspace.list("runs")
-            self._unfinished |= {folder for folder in folders if record.status(folder)["state"] not in record.FINAL}
-            self._scanned = True
+        """Find what has not ended, also what somebody began beside this app. What has ended is not read again until its status changes."""
+        ended = {}
+        for folder in self._workspace.all("runs"):
+            now = mark(folder / "status.json")
+            if now is not None and self._ended.get(folder.name) == now:
+                ended[folder.name] = now
+            elif folder not in self._unfinished and self._workspace.is_item(folder):
+                if record.status(folder)["state"] not in record.FINAL:
+                    self._unfinished.add(folder)
+                elif now is not None:
+                    ended[folder.name] = now
+        self._ended = ended
 
     def _is_active(self, folder: Path) -> bool:
         """Whether a worker is at it; the status of a run whose worker is gone is put right on the way."""
@@ -232,29 +247,37 @@ class Dispatcher:
         asked, now = record.request(folder), record.status(folder)
         if asked is None:
             return
+        known = record.process_id(folder) if now.get("saving") else None
+        sign = (now.get("updated"), known.work() if known is not None else None)
         last, since = self._heard.get(folder, (None, 0.0))
-        if last != now.get("updated"):  # measured here, because somebody may set the machine's clock
-            self._heard[folder] = (now.get("updated"), time.monotonic())
+        if last != sign:  # measured here, because somebody may set the machine's clock
+            self._heard[folder] = (sign, time.monotonic())
             return
         quiet = time.monotonic() - since
         # requests are heard between steps, and a large model takes minutes for one
         usual_step = now.get("seconds", 0.0) / max(1, now.get("step", 0))
-        if quiet > max(self._patience, SLOW_STEPS * usual_step) and self.kill(folder):
-            self.finish(
-                folder, "stopped",
-                Sentence("The run did not answer for {seconds} seconds when asked to stop, so it was ended and its last steps are lost.",
-                         seconds=round(quiet)),
-            )  # fmt: skip
+        patience = self._patience * (SLOW_DISK if now.get("saving") else 1)  # and some more to be saved
+        if quiet > max(patience, SLOW_STEPS * usual_step) and self.kill(folder):
+            self._heard.pop(folder, None)
+            why = Sentence(DEAF, seconds=round(quiet))
+            cancelled = asked.get("kind") == "cancel"
+            if not (resuming.fall_back_to_end(folder) if cancelled else resuming.rescue(folder, why)):
+                self.finish(folder, "stopped", why)
 
     def _bury(self, folder: Path) -> None:
         child = self._children.get(folder)
         code = child.poll() if child is not None else None
-        finished = record.manifest(folder)
-        asked, step = record.request(folder), record.status(folder).get("step", 0)
-        if finished is not None:  # it ended between its last two writes
+        finished, now = record.manifest(folder), record.status(folder)
+        asked, step = record.request(folder), now.get("step", 0)
+        if finished is not None and resuming.replaced(folder, now):  # it ended between its last two writes
             self.finish(folder, finished.get("state", "done"))
         elif asked is not None and asked.get("kind") == "cancel":
-            self.finish(folder, "stopped")
+            if not resuming.fall_back_to_end(folder):
+                self.finish(folder, "stopped")
+        elif code in (None, -9) and slots.processes(folder) == 1 and oom.since(now.get("ended_by_kernel"), self._ended_by_kernel()):
+            why = Sentence(ending.NO_MEMORY, step=step)
+            if not (resuming.rescue(folder, why) if asked is not None else resuming.with_less(folder)):
+                self.finish(folder, "failed", why)
         else:
             self.finish(folder, *(ranks.word(folder, step) or ("failed", ending.by_exit(code, step))))
 
@@ -289,6 +312,7 @@ class Dispatcher:
             log.exception("runs: no room could be made")
         now = record.status(folder)
         begun = {"launched": time.time(), "at": moment(), "seconds": now.get("seconds_before", 0.0), "pid": None, "gpu": cards}
+        begun["ended_by_kernel"] = self._ended_by_kernel()
         write_json(folder / "status.json", {**now, "state": "starting", **begun})
         try:
             asked = record.config(folder)

@@ -6,6 +6,7 @@ Does not write it down, and knows no folder.
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from playground.errors import PlaygroundError, Sentence, StorageFull, is_full
 from playground.training import ranks
@@ -25,6 +26,13 @@ LOST = (
 )
 
 
+class FellApart(PlaygroundError):
+    """The loss is no number any more; what was saved before is still good."""
+
+    def __init__(self, sentence: Sentence) -> None:
+        super().__init__(sentence.template, **sentence.values)
+
+
 def by_error(error: BaseException, step: int) -> tuple[str, Sentence]:
     """(state, reason), for the process that the error ends."""
     if isinstance(error, StorageFull) or (not isinstance(error, PlaygroundError) and is_full(error)):  # the latter somewhere in a library
@@ -36,6 +44,20 @@ def by_error(error: BaseException, step: int) -> tuple[str, Sentence]:
     if ranks.lost(error):
         return "failed", Sentence(LOST, step=step)
     return "failed", Sentence(UNEXPECTED, reference=secrets.token_hex(3))
+
+
+def fewer(size: int, accumulation: int) -> dict[str, Any]:
+    """The settings with which each step learns from as many examples, fewer of them at a time; for a `size` above 1."""
+    part = next(number for number in range(2, size + 1) if size % number == 0)
+    return {"per_device_train_batch_size": size // part, "gradient_accumulation_steps": accumulation * part}
+
+
+def smaller(step: int, size: int, before: int) -> Sentence:
+    """What is told of a run that reads fewer examples at a time since the memory ran out."""
+    return Sentence(
+        "The machine ran out of memory at step {step}, so {size} examples are read at a time instead of {before}; each step still "
+        "learns from as many as before.", step=step, size=size, before=before,
+    )  # fmt: skip
 
 
 def by_exit(code: int | None, step: int) -> Sentence:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from playground.errors import PlaygroundError, Sentence
 from playground.system import memory_mb
 from playground.training import ranks
 from playground.training.cores import Cores
+from playground.training.ending import FellApart
+from playground.training.memory import card
 from playground.training.progress import Clock, Curve, Status
 
 TELL = 10.0  # seconds between two lines in the log
 CHECKING = Sentence("Looking at rows it does not learn from.")
-BROKEN = (
+MODEL_BROKEN = (
     "Before it had learned anything, at step 1, the loss was no number already: the model's own weights are damaged, or its numbers leave "
     "the range that is computed with. Choose another model, or save this one anew."
 )
@@ -39,8 +42,10 @@ class Follow(TrainerCallback):
     Args:
         patience: checks without improvement after which it ends.
         keep_best: have a checkpoint saved at each best check.
+        finished: the step of the checkpoint to which a finished run falls back that this one makes longer.
         signalled: whether this process was asked to end.
         answer: asked at every check, with the model and the step.
+        until: the step at which it ends, however long it was planned.
         also: hears every point of the curve besides.
     """
 
@@ -53,13 +58,17 @@ class Follow(TrainerCallback):
         patience: int | None,
         keep_best: bool,
         signalled: Callable[[], bool],
+        finished: int | None = None,
         cores: Cores | None = None,
         answer: Callable[[Any, int], None] | None = None,
+        until: int | None = None,
         also: Told = lambda step, point: None,
     ) -> None:
         self._signalled, self._cores, self._answer, self._also = signalled, cores, answer, also
         self._folder, self._status, self._curve, self._clock = folder, status, curve, Clock()
+        self._until = until
         self._patience, self._keep_best, self._unimproved = patience, keep_best, 0
+        self._finished = finished
         self._pending: dict[str, Any] | None = None  # the point of a step whose check is still going on
         self._began, self._checking = time.monotonic(), 0.0
         self._tokens = self._tokens_before = 0
@@ -84,8 +93,16 @@ class Follow(TrainerCallback):
         self.best = (facts["best"][0], facts["best"][1]) if facts["best"] else None
 
     def kept(self) -> int | None:
-        """The step whose checkpoint has to stay."""
+        """The step that did best, where that is what is kept in the end."""
         return self.best[1] if self.best and self._keep_best else None
+
+    def saving(self) -> AbstractContextManager[None]:
+        """Around the writing of a checkpoint."""
+        return self._status.saving()
+
+    def needed(self) -> set[int]:
+        """The steps whose checkpoints have to stay."""
+        return {step for step in (self.kept(), self._finished) if step is not None}
 
     @property
     def _seconds(self) -> float:
@@ -111,6 +128,8 @@ class Follow(TrainerCallback):
         if self._asked():
             self.stopped = control.should_training_stop = control.should_save = True
             control.should_evaluate = False
+        if self._until is not None and state.global_step >= self._until:
+            self.stopped = control.should_training_stop = control.should_save = True
         if self.stopped or state.global_step >= state.max_steps:
             control.should_log = True  # and with its last step, however seldom one is drawn
         checks = math.ceil((state.max_steps - state.global_step) / args.eval_steps) if args.eval_steps else 0
@@ -139,8 +158,9 @@ class Follow(TrainerCallback):
             return
         self._refuse_nonsense(state.global_step, logs, args)
         point = {key: logs.get(key) for key in ("loss", "learning_rate", "grad_norm")}
-        point |= self._now(state) | {"memory_mb": memory_mb(), "tokens_per_second": self._clock.tokens_per_second}
-        self._status.maybe(loss=logs["loss"], step=state.global_step)
+        held = card()
+        point |= self._now(state) | {"memory_mb": memory_mb(), **held, "tokens_per_second": self._clock.tokens_per_second}
+        self._status.maybe(loss=logs["loss"], step=state.global_step, **held)
         if time.monotonic() - self._told > TELL:
             self._told = time.monotonic()
             print(time.strftime("%H:%M:%S"), f"step {state.global_step} of {state.max_steps}, loss {logs['loss']:.4f}", flush=True)
@@ -206,9 +226,11 @@ class Follow(TrainerCallback):
             return
         self._status.write(diverged=True)  # from its last checkpoint it would only go the same way
         if step == 1 and not math.isfinite(logs["loss"]):
-            raise PlaygroundError(BROKEN)
-        raise PlaygroundError(
-            "At step {step} the loss was no longer a number: the steps were too large and the model fell apart. "
-            "Train again with a smaller learning rate, for example {better:g} instead of {rate:g}.",
-            step=step, better=args.learning_rate / 10, rate=args.learning_rate,
+            raise PlaygroundError(MODEL_BROKEN)
+        raise FellApart(
+            Sentence(
+                "At step {step} the loss was no longer a number: the steps were too large and the model fell apart. "
+                "Train again with a smaller learning rate, for example {better:g} instead of {rate:g}.",
+                step=step, better=args.learning_rate / 10, rate=args.learning_rate,
+            )
         )  # fmt: skip

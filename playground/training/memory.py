@@ -27,6 +27,18 @@ def is_memory(error: BaseException) -> bool:
     return any(words in str(error) for words in LACK)
 
 
+def card() -> dict[str, int]:
+    """What this process holds of its card, now and at most, by torch's names, in MB of 1024² bytes; empty where it trains without one."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return {}
+    return {
+        "memory_reserved_mb": int(torch.cuda.memory_reserved() // 1024**2),
+        "max_memory_reserved_mb": int(torch.cuda.max_memory_reserved() // 1024**2),
+    }
+
+
 def free() -> None:
     """Give back what nothing holds any more."""
     import torch

@@ -14,6 +14,7 @@ from typing import Any
 REWIND = "rewind"
 KEYS = (
     "step", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "tokens", "time", "tokens_per_second", "memory_mb",
+    "memory_reserved_mb", "max_memory_reserved_mb",
 )  # fmt: skip
 Point = dict[str, Any]
 
@@ -70,6 +71,15 @@ class MetricsReader:
 def read_since(path: Path, step: int = 0) -> list[Point]:
     """The points of a file after `step`, in one go."""
     return MetricsReader(path).since(step)
+
+
+def furthest(path: Path) -> int:
+    """The last step of which anything was ever written, also where it was taken back since; -1 where nothing was."""
+    try:
+        found = [_parse(line) for line in path.read_bytes().splitlines()]
+    except FileNotFoundError:
+        return -1
+    return max((one["step"] for one in found if one is not None and REWIND not in one), default=-1)
 
 
 def _parse(line: bytes) -> Point | None:

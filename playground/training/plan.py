@@ -1,7 +1,8 @@
 """What a run will do, before it begins: its whole set of settings, and how many steps it will make.
 
-A text that is longer than the model reads is learnt in several parts, so texts are counted by their parts: exactly where that is quick,
-else by how many tokens a few of them have. Loads a tokenizer at most; knows no files and no owners.
+A text that is longer than the model reads is learnt in several parts, and where rows are packed several make one; so what is counted is
+what the trainer will count: exactly where that is quick, else by how many tokens a few of the rows have. Loads a tokenizer at most; knows
+no files and no owners.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,8 +18,12 @@ from playground.errors import PlaygroundError, Sentence
 from playground.messages import Conversation, Message
 from playground.models import hub, template
 from playground.models.catalog import ModelRef
-from playground.training.config import TrainingSettings, check
-from playground.training.defaults import Circumstances, longest_example, resolve
+from playground.training.ahead.anatomy import anatomy_of
+from playground.training.ahead.lengths import measure
+from playground.training.circumstances import Circumstances
+from playground.training.config import TrainingSettings, sift
+from playground.training.defaults import longest_example, resolve
+from playground.training.packing import pack
 
 EXACT_CHARACTERS = 500_000  # that many are read within half a second; of more, samples are
 SAMPLES, SAMPLE_CHARACTERS = 200, 2_000
@@ -48,6 +54,8 @@ class Plan:
     model: ModelRef
     steps: int
     about: bool = False
+    examples: int = 0  # as they are read: texts by their parts
+    packed: int | None = None  # rows that these make where they are packed
 
 
 def make_plan(given: Mapping[str, Any], splits: Parts, ref: ModelRef, parameters: int | None, gpu: bool, processes: int = 1) -> Plan:
@@ -57,15 +65,20 @@ def make_plan(given: Mapping[str, Any], splits: Parts, ref: ModelRef, parameters
         SettingsError: all that is wrong with the settings.
     """
     around = Circumstances(
-        len(splits.train), len(splits.validation), parameters, ref.window, gpu, splits.task, kind=ref.kind, processes=processes
-    )
-    exact = True
+        len(splits.train), len(splits.validation), parameters, ref.window, gpu, splits.task, kind=ref.kind,
+        sliding_window=ref.sliding_window, layers=layers_here(ref), processes=processes,
+    )  # fmt: skip
+    exact, (asked, _) = True, sift(given)
+    length = min(asked.get("max_length") or longest_example(around), ref.window)
     if splits.task == PARTED:
-        length = min(check(given).get("max_length") or longest_example(around), ref.window)
         parts, exact = count_parts(splits.train, tokenizer_here(ref), length)
         around = replace(around, parts=parts)
+    if asked.get("packing"):
+        packed, known = count_packed(splits.train, tokenizer_here(ref), length, around.examples)
+        around, exact = replace(around, packed=packed), exact and known
     settings, reasons = resolve(given, around)
-    return Plan(settings, reasons, ref, settings.planned_steps(around.read), about=not exact and not settings.max_steps)
+    about = not exact and not settings.max_steps
+    return Plan(settings, reasons, ref, settings.planned_steps(around.read), about, around.examples, around.packed)
 
 
 def count_parts(texts: Sequence[Conversation], tokenizer: Any, length: int) -> tuple[int, bool]:
@@ -77,6 +90,16 @@ def count_parts(texts: Sequence[Conversation], tokenizer: Any, length: int) -> t
     return sum(max(1, -int(-len(text.encode()) * share // (length - 1))) for text in said), False
 
 
+def count_packed(rows: Sequence[Conversation], tokenizer: Any, length: int, examples: int) -> tuple[int, bool]:
+    """(packed rows of at most `length` tokens that `rows` make, which are read as so many `examples`; whether that is exact)."""
+    said = sum(len(turn.content) for one in rows for turn in (*one.prompt, *one.completion))
+    if tokenizer is not None and said <= EXACT_CHARACTERS:
+        parts = [part for several in template.encode_parts(tokenizer, rows, length) for part in several]
+        return max(1, len(pack([len(part.ids) for part in parts if any(part.trained[1:])], length))), True
+    some = [read for read, _ in measure(tokenizer, rows, length).rows]
+    return max(1, ceil(len(pack(some, length)) * examples / max(1, len(some)))), False
+
+
 def _tokens_a_byte(said: Sequence[str], tokenizer: Any) -> float:
     heads = [text[:SAMPLE_CHARACTERS] for text in said[:: max(1, len(said) // SAMPLES)][:SAMPLES]]
     read = sum(len(head.encode()) for head in heads)
@@ -86,9 +109,24 @@ def _tokens_a_byte(said: Sequence[str], tokenizer: Any) -> float:
     return sum(len(one.ids) for one in found) / read
 
 
+def layers_here(ref: ModelRef) -> tuple[str, ...] | None:
+    """The paths of a model's linear layers if its files lie on this machine and tell, else None."""
+    folder = _folder(ref)
+    try:
+        found = anatomy_of(folder) if folder is not None else None
+    except PlaygroundError as error:
+        log.info("the layers of a model are not known: %s", error)
+        return None
+    return tuple(layer.path for layer in found.linear) or None if found is not None else None
+
+
+def _folder(ref: ModelRef) -> Path | None:
+    return Path(ref.source) if Path(ref.source).is_absolute() else hub.cached(ref.source, ref.revision)
+
+
 def tokenizer_here(ref: ModelRef) -> Any:
     """A model's tokenizer if it lies on this machine, else None: nobody waits for a download to hear how long something takes."""
-    if not Path(ref.source).is_absolute() and hub.cached(ref.source, ref.revision) is None:
+    if _folder(ref) is None:
         return None
     try:
         return template.load_tokenizer(ref)

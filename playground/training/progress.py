@@ -12,6 +12,7 @@ import math
 import os
 import time
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class Status:
             "boot": me.boot,
             "error": None,
             "ended": None,
+            "saving": False,
         }
         # The time before counts what the app did to start this process, and earlier attempts.
         since = min(elapsed(self.now.get("at")) or 0.0, MOST_BOOT)
@@ -74,6 +76,13 @@ class Status:
         """How long this run has been at work, in this process and those before."""
         return time.monotonic() - self._began
 
+    @contextlib.contextmanager
+    def saving(self) -> Iterator[None]:
+        """While large files are written, which may take minutes, nobody should take silence for deafness."""
+        self.write(saving=True)
+        yield
+        self.write(saving=False)
+
     def maybe(self, **values: Any) -> None:
         """As `write`, but to disk only when the last write is a moment ago."""
         self.now.update(values)
@@ -83,8 +92,9 @@ class Status:
     def end(self, state: str, error: Sentence | None = None, **values: Any) -> None:
         """The last word of this worker."""
         self._reserve.unlink(missing_ok=True)
+        self.now.pop("rescue", None)
         packed = pack(error) if error is not None else None
-        self.write(state=state, error=packed, ended=time.time(), eta_seconds=None, doing=None, **values)
+        self.write(state=state, error=packed, ended=time.time(), eta_seconds=None, doing=None, saving=False, **values)
 
 
 class Unwritten(Status):

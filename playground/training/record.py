@@ -3,11 +3,13 @@
     config.json     what was asked for, never changed (identity, model, data, settings with reasons, instruction); config.copy.json the same
     status.json     where it stands, replaced as a whole by whoever is responsible: the app while the run waits, then the worker,
                     and the app again when the worker is gone
-    changes.json    settings that a request to go on has changed
+    changes.json    settings that requests to go on have changed, and at which steps; and what memory that ran out has
     request.json    what the user asks of the worker: {kind: stop | cancel, at}
     failed.json     why a process beside the main one ended a run, until whoever finds it writes that into the status
     start/          the adapter that it goes on from, where it does
-    metrics.jsonl, samples.jsonl, worker.log, tensorboard/, data/, checkpoints/, adapter/ or model/, manifest.json (last)
+    metrics.jsonl, samples.jsonl, worker.log, tensorboard/, data/, checkpoints/
+    adapter/ or model/, and manifest.json, which names and vouches for it; of a run that goes on after its end both stay as they are until
+    new ones take their place: adapter-next/ is written beside adapter/, and by one new manifest.json the one counts and the other does not
 
 Does not change anything, start anything or know owners.
 """
@@ -46,7 +48,9 @@ class Run:
     seconds: float = 0.0
     eta_seconds: float | None = None
     tokens_per_second: float | None = None
-    memory_mb: int | None = None
+    memory_mb: int | None = None  # of the worker's process
+    memory_reserved_mb: int | None = None  # of its card, where it has one, as torch counts it
+    max_memory_reserved_mb: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     error: Sentence | None = None
     log_tail: str = ""
@@ -91,6 +95,11 @@ def config(folder: Path) -> dict[str, Any]:
     return asked
 
 
+def stretch(asked: dict[str, Any]) -> dict[str, Any] | None:
+    """Of a run that is made once more (`again`), what comes next: at `step` it is to become as long as its `settings` say."""
+    return next(iter(asked.get("stretches", [])[len(asked.get("extended", [])) :]), None)
+
+
 def status(folder: Path) -> dict[str, Any]:
     """The last written status; where it cannot be read, what else the folder says."""
     found = read_json(folder / "status.json")
@@ -108,6 +117,18 @@ def manifest(folder: Path) -> dict[str, Any] | None:
     return damage.read_manifest(folder)
 
 
+def learned_at(folder: Path, kind: str) -> Path | None:
+    """Where what the manifest vouches for lies; `kind` is adapter or model. None where there is nothing that can be used."""
+    told = manifest(folder)
+    name = told.get("folder", kind) if told is not None else None
+    return folder / name if name in places(kind) and (folder / name).is_dir() else None
+
+
+def places(kind: str) -> tuple[str, str]:
+    """The names of the folders in which what is learned may lie."""
+    return kind, f"{kind}-next"
+
+
 def process_id(folder: Path) -> ProcessId | None:
     """The worker that last claimed this run, running or not."""
     known = status(folder)
@@ -123,7 +144,7 @@ def read(folder: Path, place_in_line: int | None = None) -> Run:
         warnings += damage.warnings(folder, now) + gaps.warnings(folder, asked, now)
     if not asked and state in ("queued", *FINAL):
         state, error = "failed", Sentence(damage.LOST_ASKED, folder=folder)
-    if state in ("starting", "running") and request(folder) is not None:
+    if (state in ("starting", "running") and request(folder) is not None) or (state not in FINAL and now.get("rescue")):
         state = "stopping"
     seconds = now.get("seconds", 0.0)
     if state not in ("queued", *FINAL):  # a clock that was set must not show through
@@ -145,6 +166,8 @@ def read(folder: Path, place_in_line: int | None = None) -> Run:
         eta_seconds=None if state in FINAL else now.get("eta_seconds"),
         tokens_per_second=now.get("tokens_per_second"),
         memory_mb=now.get("memory_mb"),
+        memory_reserved_mb=now.get("memory_reserved_mb"),
+        max_memory_reserved_mb=now.get("max_memory_reserved_mb"),
         settings=asked.get("settings", {}),
         error=error,
         log_tail=log_tail(folder / "worker.log") if state == "failed" else "",

@@ -36,7 +36,8 @@ def needed_mb(forecasts: Forecasts, folder: Path) -> int:
         settings = TrainingSettings(**asked["settings"])
         train, validation, test = (list(conversations(folder / "data" / f"{part}.jsonl")) for part in ("train", "validation", "test"))
         rows = Rows(train, validation, test, asked.get("task", "instruction"))
-        plan = Plan(settings, {}, ModelRef(**asked["model"]), asked["planned_steps"], bool(asked.get("planned_about")))
+        counted = asked.get("planned_examples", len(train)), asked.get("planned_packed")
+        plan = Plan(settings, {}, ModelRef(**asked["model"]), asked["planned_steps"], bool(asked.get("planned_about")), *counted)
         return forecasts.estimate(plan, rows).memory_mb
     except (PlaygroundError, OSError, ValueError, KeyError, TypeError) as error:
         log.info("what a run needs is not known: %s", error)

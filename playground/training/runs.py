@@ -6,6 +6,7 @@ trains; `dispatch` starts workers and notices their end; `record` reads folders.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import threading
@@ -23,14 +24,14 @@ from playground.models.catalog import AdapterRef, Catalog, ModelRef
 from playground.models.folder import parameters_of
 from playground.settings import Limits
 from playground.system import machine
-from playground.training import again, beginning, damage, record, resuming, samples
+from playground.training import again, beginning, damage, oom, record, resuming, samples
 from playground.training.dispatch import PATIENCE, Dispatcher, Secret
 from playground.training.launching import WORKER
 from playground.training.metrics import MetricsReader
 from playground.training.plan import Parts, Plan, make_plan
 from playground.training.record import Run
 from playground.training.slots import Cards
-from playground.workspace import Workspace, write_bytes, write_json
+from playground.workspace import Workspace, mark, write_bytes, write_json
 
 READERS = 32  # curves kept in memory between two looks
 Points = list[dict[str, Any]]
@@ -67,11 +68,13 @@ class Runs:
         warm: bool = False,
         cards: Cards | None = None,
         make_room: Callable[[Path], None] = lambda folder: None,
+        ended_by_kernel: Callable[[], Any] = oom.mark,
     ) -> None:
         self._workspace, self._catalog, self._limits = workspace, catalog, limits or Limits()
-        self._line = Dispatcher(workspace, worker, patience, secret, warm, cards, make_room)
+        self._line = Dispatcher(workspace, worker, patience, secret, warm, cards, make_room, ended_by_kernel)
         self._readers: OrderedDict[str, MetricsReader] = OrderedDict()
         self._reading = threading.Lock()
+        self._owners: dict[str, Any] = {}
 
     def open(self) -> None:
         """Begin to start queued runs and to watch running ones, also those that a former app started."""
@@ -155,6 +158,8 @@ class Runs:
                 reasons={key: pack(reason) for key, reason in (planned.reasons | beginning.reasons(earlier, settings, whole)).items()},
                 planned_steps=planned.steps,
                 planned_about=planned.about,
+                planned_examples=planned.examples,
+                planned_packed=planned.packed,
                 rows={part: len(conversations) for part, conversations in parts.items()},
                 instruction=splits.instruction,
                 system=splits.system,
@@ -180,6 +185,16 @@ class Runs:
         waiting = self._line.waiting()
         return [self._read(folder, waiting) for folder in self._workspace.list("runs", owner)]
 
+    def stirred(self, owner: str) -> str:
+        """What differs as soon as anything becomes of an owner's runs; costs little enough to be asked all the time."""
+        found = []
+        for folder in self._workspace.all("runs"):
+            if folder.name not in self._owners and (asked := record.config(folder)):
+                self._owners[folder.name] = asked.get("owner")  # which never changes
+            if self._owners.get(folder.name) == owner:
+                found.append((folder.name, mark(folder / "status.json")))
+        return hashlib.sha256(repr(sorted(found)).encode()).hexdigest()[:16]
+
     def metrics(self, owner: str, run_id: str, since_step: int = 0) -> Points:
         """The curve after `since_step` (all of it with 0, also the check before the first step), one point per step with all keys."""
         folder = self._find(owner, run_id)
@@ -197,19 +212,24 @@ class Runs:
     def stop(self, owner: str, run_id: str) -> Run:
         """End a run and keep what it has learned. A queued run stops at once; a running one finishes its step and saves, which `get` shows.
 
-        A run that has finished stays as it is.
+        A run that has finished stays as it is, and one that was to go on and has not begun is as it was before.
         """
         folder = self._find(owner, run_id)
         with self._line.lock:
             state = record.status(folder)["state"]
-            if state == "queued":
-                self._line.finish(folder, "stopped")
+            if record.status(folder).get("rescue"):
+                pass  # it has been ended, and what it had saved is made into its result
+            elif state == "queued":
+                if not resuming.rescue(folder, None):
+                    self._line.finish(folder, "stopped")
             elif state not in record.FINAL and record.request(folder) is None:
                 write_json(folder / "request.json", {"kind": "stop", "at": time.time()})
         return self._read(folder)
 
     def cancel(self, owner: str, run_id: str) -> Run:
         """End a run at once and throw away what it has learned; its settings and curve stay.
+
+        One that had finished and was to go on is again as it was when it had finished.
 
         Raises:
             WrongState: it has finished already.
@@ -225,7 +245,9 @@ class Runs:
                 write_json(folder / "request.json", {"kind": "cancel", "at": time.time()})
                 if not self._line.kill(folder):
                     raise WrongState("The run could not be ended yet. Try again in a few seconds.")
-            for kept in ("adapter", ".adapter", "model", ".model", "checkpoints", "initial"):
+            if resuming.fall_back_to_end(folder):
+                return self._read(folder)
+            for kept in (*record.places("adapter"), ".adapter", *record.places("model"), ".model", "checkpoints", "initial"):
                 shutil.rmtree(folder / kept, ignore_errors=True)
             (folder / "manifest.json").unlink(missing_ok=True)
             self._line.finish(folder, "stopped", cancelled=True)
@@ -240,7 +262,8 @@ class Runs:
         folder = self._find(owner, run_id)
         with self._line.lock:
             self._refuse_when_full()
-            self._line.kill(folder)  # a worker that has written its last word may take a moment to end
+            if record.status(folder)["state"] in record.FINAL:  # or a page that was left open would end a run that still learns
+                self._line.kill(folder)  # a worker that has written its last word may take a moment to end
             resuming.take_up(folder, settings or {}, self._line.turn())
             self._line.add(folder)
         return self._read(folder)
@@ -282,7 +305,11 @@ class Runs:
             self._readers.pop(run_id, None)
 
     def packed(self, owner: str, run_id: str, target: Path) -> Path:
-        """A run's settings and examples as one archive: see `playground.training.again`."""
+        """A run's settings and examples as one archive: see `playground.training.again`.
+
+        Raises:
+            WrongState: it cannot be made once more.
+        """
         return again.pack(self._find(owner, run_id), target)
 
     def adapter(self, owner: str, run_id: str) -> AdapterRef:
@@ -298,8 +325,8 @@ class Runs:
         if damage.unreadable(folder / "manifest.json"):
             raise WrongState(damage.LOST_LEARNED)
         whole = asked.get("settings", {}).get("method") == "full"
-        path = folder / ("model" if whole else "adapter")
-        if finished is None or not path.is_dir():
+        path = record.learned_at(folder, "model" if whole else "adapter")
+        if finished is None or path is None:
             if record.status(folder)["state"] in record.FINAL:
                 raise WrongState("This run ended before anything was learned, so there is nothing to load. Choose another run.")
             raise WrongState("This run has not finished yet. Wait for it, or stop it to use what it has learned so far.")
@@ -341,8 +368,10 @@ class Runs:
         return machine()
 
     def _next_name(self, owner: str, dataset_name: str) -> str:
-        count = sum(record.config(folder).get("dataset", {}).get("name") == dataset_name for folder in self._workspace.list("runs", owner))
-        return f"{dataset_name} #{count + 1}"
+        """One above the highest number so far, for a run that is deleted does not give its number to another."""
+        names = (str(record.config(folder).get("name", "")) for folder in self._workspace.list("runs", owner))
+        numbered = (name.removeprefix(f"{dataset_name} #") for name in names if name.startswith(f"{dataset_name} #"))
+        return f"{dataset_name} #{max((int(number) for number in numbered if number.isdecimal() and len(number) < 10), default=0) + 1}"
 
 
 def _lines(conversations: Iterable[Conversation]) -> bytes:

@@ -8,7 +8,8 @@ Takes the trainer's class as an argument, so that only the worker imports trl. D
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ def playground_trainer(base: type) -> type:
     """A subclass of `trl.SFTTrainer` or `transformers.Seq2SeqTrainer`.
 
     Takes besides: `count`, told how many tokens each training batch held; `quick`, a `playground.training.quick.Quick` or None; `facts`,
-    which gives what the run wants to find again in a checkpoint; `kept`, which gives the step whose checkpoint has to stay;
-    `side_by_side`, a collator that takes the place of the usual one for training batches.
+    which gives what the run wants to find again in a checkpoint; `kept`, which gives the steps whose checkpoints have to stay;
+    `saving`, a context in which checkpoints are written; `side_by_side`, a collator that takes the place of the usual one for training
+    batches.
     """
 
     class PlaygroundTrainer(base):
@@ -38,13 +40,14 @@ def playground_trainer(base: type) -> type:
             count: Callable[[int], None],
             quick: Any = None,
             facts: Callable[[], dict[str, Any]] = dict,
-            kept: Callable[[], int | None] = lambda: None,
+            kept: Callable[[], Collection[int]] = tuple,
+            saving: Callable[[], AbstractContextManager[None]] = nullcontext,
             side_by_side: Any = None,
             **more: Any,
         ) -> None:
             super().__init__(*args, **more)
             self._count, self._quick, self._facts, self._kept = count, quick, facts, kept
-            self._side_by_side = side_by_side
+            self._saving, self._side_by_side = saving, side_by_side
             for weight in self.model.parameters():
                 if weight.requires_grad and weight.dtype != torch.float32:
                     weight.data = weight.data.float()  # small late steps would vanish in 16 bits
@@ -96,19 +99,21 @@ def playground_trainer(base: type) -> type:
             optimizer = self.optimizer.state_dict()
             groups = [{key: value for key, value in group.items()} for group in optimizer["param_groups"]]
             known, plain = _parts(optimizer["state"])
-            checkpoints.save(
-                Path(self.args.output_dir),
-                self.state.global_step,
-                {checkpoints.WEIGHTS: trained(self.model), checkpoints.OPTIMIZER: known},
-                {
-                    **self._facts(),
-                    "optimizer": {"groups": groups, "plain": plain},
-                    "scheduler": _plain(self.lr_scheduler.state_dict()),
-                    "chance": _chance(),
-                },
-                more=lambda folder: self.state.save_to_json(str(folder / STATE)),
-                keep=self._kept(),
-            )
+            facts = {
+                **self._facts(),
+                "optimizer": {"groups": groups, "plain": plain},
+                "scheduler": _plain(self.lr_scheduler.state_dict()),
+                "chance": _chance(),
+            }
+            with self._saving():
+                checkpoints.save(
+                    Path(self.args.output_dir),
+                    self.state.global_step,
+                    {checkpoints.WEIGHTS: trained(self.model), checkpoints.OPTIMIZER: known},
+                    facts,
+                    more=lambda folder: self.state.save_to_json(str(folder / STATE)),
+                    keep=self._kept(),
+                )
 
         def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
             restore(self.model, Path(resume_from_checkpoint))
@@ -156,6 +161,8 @@ def restore(model: Any, folder: Path) -> None:
     weights = checkpoints.tensors(folder, checkpoints.WEIGHTS)
     with torch.no_grad():
         for name, weight in trained(model).items():
+            if weight.dtype != weights[name].dtype:  # where nobody trains here, who would have made it so
+                weight.data = weight.data.to(weights[name].dtype)
             weight.copy_(weights[name])
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -19,22 +20,28 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from playground.errors import PlaygroundError, Sentence, pack
+from playground.errors import PlaygroundError, Sentence, pack, unpack
 from playground.models.catalog import ModelRef
 from playground.system import peak_memory_mb
-from playground.training import checkpoints, damage, ending, examples, methods, ranks, record
+from playground.training import checkpoints, damage, ending, examples, methods, ranks, record, resuming
 from playground.training.config import TrainingSettings
 from playground.training.cores import Cores
 from playground.training.defaults import check_rows
+from playground.training.ending import FellApart
 from playground.training.examples import Encoded
 from playground.training.launching import claim
-from playground.training.memory import dtype, free, is_memory
+from playground.training.memory import card, dtype, free, is_memory
+from playground.training.packing import pack as pack_rows
 from playground.training.progress import Curve, Log, Status, Unwritten
 from playground.training.samples import Samples
 from playground.training.tracking import Tracker
 from playground.training.warm import FLAG
 from playground.workspace import file_hash, write_json
 
+SAVING = "Saving what it has learned."
+BEST = "What is kept is from step {step}, where the loss on the validation rows was lowest."
+LAST_GOOD = "What is kept is from step {step}, the last that was saved while all was well."
+AS_BEFORE = "This run was to go on from step {step}. That went wrong, so the run is as it was before:"
 ENDED_EARLY = "It ended early, at step {step}: {checks} checks in a row without improvement on rows it never learns."
 NOTHING = -1  # the step to which a curve goes back that begins anew
 
@@ -70,7 +77,10 @@ class Training:
         self.asked = record.config(folder)
         self.settings = TrainingSettings(**self.asked["settings"])
         self.ref = ModelRef(**self.asked["model"])
-        self.warnings: list[Sentence] = []
+        ran_out = self.asked.get("ran_out")  # before this process was there
+        size = self.settings.per_device_train_batch_size
+        self.warnings = [ending.smaller(ran_out["step"], size, ran_out["before"])] if ran_out else []
+        self.first_size = ran_out["before"] if ran_out else size
         self.signalled = False
         self.learned_in = 0.0  # seconds of the training loop, with its checks
         ranks.join()
@@ -82,14 +92,22 @@ class Training:
         while True:
             self.status.doing(Sentence("Loading the model."))
             model, tokenizer = self._load()
-            if not self._wanted():
+            if rescue := self.status.now.get("rescue"):
+                ranks.only_main(self._save_best, model, tokenizer, "stopped", unpack(rescue["why"]))
+                ranks.leave()
+                return
+            if not self._wanted(model, tokenizer):
                 return
             self.status.doing(Sentence("Reading the examples."))
             trainer, follow = self._trainer(model, tokenizer)
-            if not self._wanted():
+            if not self._wanted(model, tokenizer):
                 return
             try:
                 self._learn(trainer, follow)
+            except FellApart as error:
+                ranks.only_main(self._save_best, trainer.model, tokenizer, "failed", error.sentence)
+                ranks.leave()
+                return
             except (MemoryError, RuntimeError) as error:
                 if not is_memory(error) or self.settings.per_device_train_batch_size == 1 or ranks.world() > 1:
                     raise
@@ -128,7 +146,8 @@ class Training:
         self._warn(train, validation)
         point = checkpoints.newest(self.folder / "checkpoints")
         curve, samples = ranks.only_main(Curve, self.folder / "metrics.jsonl"), ranks.only_main(self._samples, tokenizer)
-        self.tracker = ranks.only_main(Tracker, self.folder, self.settings, self.asked["name"], point[0] if point else None)
+        since = point[0] if point else None
+        self.tracker = ranks.only_main(Tracker, self.folder, self.settings, self.asked["name"], since, self._told)
         follow = self._follow(curve, samples)
         trainer = build(
             model, tokenizer, self.settings, self.folder / "checkpoints", train, validation, follow,
@@ -157,7 +176,8 @@ class Training:
                 "None of the {rows} examples has an answer that fits into {length} tokens. Raise max_length, or shorten the answers.",
                 rows=rows["train"], length=settings.max_length,
             )  # fmt: skip
-        limit = check_rows(rows["validation"], len(train), settings, parted=self.asked.get("task") == "completion")
+        packed = len(pack_rows(train.length, settings.max_length)) if settings.packing else None
+        limit = check_rows(rows["validation"], len(train), settings, parted=self.asked.get("task") == "completion", packed=packed)
         validation = examples.read(self.folder / "data" / "validation.jsonl", tokenizer, settings.max_length, limit) if limit else None
         return train, validation
 
@@ -178,8 +198,10 @@ class Training:
             patience=self.settings.early_stopping_patience,
             keep_best=self.settings.load_best_model_at_end,
             signalled=lambda: self.signalled,
+            finished=(self.status.now.get("finished") or {}).get("checkpoint"),
             cores=None if torch.cuda.is_available() or ranks.world() > 1 else Cores(cores(), torch.set_num_threads),
             answer=samples.answer,
+            until=(record.stretch(self.asked) or {}).get("step"),
             also=self.tracker.tell,
         )
 
@@ -200,29 +222,19 @@ class Training:
     def _smaller(self) -> None:
         """After the memory ran out: the same examples a step, fewer of them at once."""
         now = self.settings
-        size = now.per_device_train_batch_size
-        part = next(number for number in range(2, size + 1) if size % number == 0)
-        self.settings = replace(
-            now, per_device_train_batch_size=size // part, gradient_accumulation_steps=now.gradient_accumulation_steps * part
-        )
-        step, before = self.status.now.get("step", 0), self.asked["settings"]["per_device_train_batch_size"]
-        self.warnings = [
-            Sentence(
-                "The machine ran out of memory at step {step}, so {size} examples are read at a time instead of {before}; each step still "
-                "learns from as many as before.", step=step, size=size // part, before=before,
-            )
-        ]  # fmt: skip
+        self.settings = replace(now, **ending.fewer(now.per_device_train_batch_size, now.gradient_accumulation_steps))
+        self.warnings = [ending.smaller(self.status.now.get("step", 0), self.settings.per_device_train_batch_size, self.first_size)]
         _say(str(self.warnings[0]))
         free()
 
     def _save(self, trainer: Any, tokenizer: Any, follow: Any) -> None:
-        """What was learned into a draft folder, renamed when whole; the manifest after it; the last status after that."""
+        """What was learned, with its manifest; the last status after that."""
         step = trainer.state.global_step
         state = "stopped" if follow.stopped else "done"
         if step == 0:
             self.status.end(state)
             return
-        self.status.doing(Sentence("Saving what it has learned."))
+        self.status.doing(Sentence(SAVING), saving=True)
         if follow.ended_early:
             self.warnings.append(Sentence(ENDED_EARLY, step=step, checks=self.settings.early_stopping_patience))
         best = follow.kept()
@@ -231,12 +243,40 @@ class Training:
 
             restore(trainer.model, kept)
             step = best
-            self.warnings.append(Sentence("What is kept is from step {step}, where the loss on the validation rows was lowest.", step=step))
-        final = self.folder / ("model" if self.settings.method == "full" else "adapter")
-        weights = methods.save(trainer.model, tokenizer, self.settings, self.folder / "initial", final)
-        write_json(self.folder / "manifest.json", self._manifest(weights, step, state))
+            self.warnings.append(Sentence(BEST, step=step))
+        self._write(trainer.model, tokenizer, step, state)
         self.status.end(state, step=trainer.state.global_step, warnings=[pack(one) for one in self.warnings])
         _say(f"{state} at step {trainer.state.global_step}")
+
+    def _save_best(self, model: Any, tokenizer: Any, state: str, why: Sentence | None) -> None:
+        """The best of what was saved along the way, of a run that cannot save what it has now; `why` is told with it."""
+        from playground.training.trainer import restore
+
+        best = self.settings.load_best_model_at_end
+        step, saved = next(checkpoints.candidates(self.folder / "checkpoints", best), (0, None))
+        finished = (self.status.now.get("finished") or {}).get("checkpoint", -1)
+        if why is not None and step <= finished and resuming.fall_back_to_end(self.folder, [Sentence(AS_BEFORE, step=finished), why]):
+            return  # going on has brought nothing
+        if saved is not None:
+            self.status.doing(Sentence(SAVING), saving=True)
+            restore(model, saved)
+            measured = best and step == self.status.now.get("best_step")
+            self.warnings.append(Sentence(BEST if measured else LAST_GOOD, step=step))
+            self._write(model, tokenizer, step, state)
+        self.status.end(state, why, warnings=[pack(one) for one in self.warnings])
+        _say(f"{state}: {why or 'as asked'}")
+
+    def _write(self, model: Any, tokenizer: Any, step: int, state: str) -> None:
+        """Into a draft folder, renamed when whole, beside what the run may have learned before; by the new manifest it takes its place."""
+        kind = "model" if self.settings.method == "full" else "adapter"
+        old = record.learned_at(self.folder, kind)
+        final = next(self.folder / name for name in record.places(kind) if old is None or name != old.name)
+        weights = methods.save(model, tokenizer, self.settings, self.folder / "initial", final)
+        write_json(self.folder / "manifest.json", self._manifest(weights, step, state))
+        for name in resuming.KEPT:
+            self.status.now.pop(name, None)
+        if old is not None:
+            shutil.rmtree(old, ignore_errors=True)
 
     def _manifest(self, weights: Path, step: int, state: str) -> dict[str, Any]:
         now = self.status.now
@@ -250,15 +290,23 @@ class Training:
             "finished": time.time(),
             "loop_seconds": round(self.learned_in, 3),
             "peak_memory_mb": peak_memory_mb(),
+            "max_memory_reserved_mb": card().get("max_memory_reserved_mb"),
+            "folder": weights.parent.name,
             "adapter": {"sha256": file_hash(weights), "bytes": weights.stat().st_size},
             "versions": {name: version(name) for name in ("torch", "transformers", "trl", "peft")},
         }
 
-    def _wanted(self) -> bool:
-        """False, with the last status written, when the user asked to stop before anything was learned."""
+    def _wanted(self, model: Any, tokenizer: Any) -> bool:
+        """False, with the last status written, when the user asked to stop before this process learned anything.
+
+        What an earlier one had saved is kept; where there is nothing, what was before the run was taken up is so again.
+        """
         if not ranks.agree(self.signalled or record.request(self.folder) is not None):
             return True
-        self.status.end("stopped")
+        if ranks.main_process() and resuming.saved_since(self.folder):
+            self._save_best(model, tokenizer, "stopped", None)
+        elif not ranks.main_process() or not resuming.fall_back(self.folder):
+            self.status.end("stopped")
         return False
 
     def _warn(self, train: Any, validation: Any) -> None:
@@ -267,6 +315,10 @@ class Training:
         if validation is not None and validation.read < rows:
             used = validation.read - validation.empty
             self.warnings.append(Sentence("The curve uses {used} of the {rows} validation rows, to save time.", used=used, rows=rows))
+        self.status.write(warnings=[pack(one) for one in self.warnings])
+
+    def _told(self, warning: Sentence) -> None:
+        self.warnings.append(warning)
         self.status.write(warnings=[pack(one) for one in self.warnings])
 
     def _on_signal(self, number: int, frame: object) -> None:

@@ -238,6 +238,7 @@ def build(page: Page) -> None:
     def search(question: str, collection: str, k: int = 5, mode: str = "hybrid", owner: Owner = None, settings: Settings = None) -> list:
         """Find the passages that speak to a question; `mode` is hybrid, dense or keyword. Pages count from 1, label is the printed one.
 
+        `section` of a passage has the headings that it stands under, outermost first, by the outline of a PDF or the headings of a text.
         `settings` switch single steps: keyword, dense, thesaurus (true or false), weight (the vectors' share, 0 to 1), reranker (a name).
         """
         with telling():
@@ -246,6 +247,7 @@ def build(page: Page) -> None:
     def ask(question: str, collection: str, run_id: str | None = None, settings: Settings = None, owner: Owner = None) -> Iterator[dict]:
         """Answer a question from a collection, with citations; a stream whose last item is whole. `run_id` asks a tuned model.
 
+        Each of its `citations` has document, page, label (the printed page), `section` (the headings above the quote), quote and chunk.
         `settings`: mode (hybrid, dense, keyword), single steps as `search` has them, threshold (0 to 1; how sure the evidence must be),
         model (of `list_server_models`, in place of a run), max_new_tokens, temperature, top_p, top_k, repetition_penalty, stop, seed.
         """

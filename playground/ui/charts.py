@@ -12,6 +12,7 @@ MAX_POINTS = 400  # a line; Gradio sends the whole table at each update
 SMOOTHING = 0.85  # most weight that the past has in the exponential moving average; less while there are few points, or it would lag
 WINDOW = 8
 SCIENTIFIC = 1e-4  # Python writes smaller numbers with an exponent, which is no plain language
+CARD = "memory_reserved_mb"  # drawn in place of the process's memory where a card holds what matters
 VIEWS = {"loss": "loss", "speed": "tokens_per_second", "gradient": "grad_norm", "memory": "memory_mb"}  # view -> what it draws
 
 
@@ -57,6 +58,8 @@ def best(metrics: Sequence[dict[str, Any]]) -> tuple[int, float] | None:
 
 def draw_run(metrics: Sequence[dict[str, Any]], max_steps: int | None, say: Say, view: str = "loss") -> str:
     """The chart of one run as HTML, its losses or another of `VIEWS`; empty before the first point."""
+    if view == "memory" and series(metrics, CARD):
+        return _draw_one(metrics, max_steps, say, "gpu_memory", CARD)
     if view != "loss" and view in VIEWS:
         return _draw_one(metrics, max_steps, say, view, VIEWS[view])
     mark = best(metrics)
@@ -85,15 +88,16 @@ def draw_rate(metrics: Sequence[dict[str, Any]], max_steps: int | None, say: Say
 
 
 def _draw_one(metrics: Sequence[dict[str, Any]], max_steps: int | None, say: Say, view: str, key: str, small: bool = False) -> str:
-    kind = {"speed": "whole", "memory": "whole", "gradient": "short"}.get(view, "small")
+    kind = {"speed": "whole", "memory": "whole", "gpu_memory": "whole", "gradient": "short"}.get(view, "small")
     whole = kind == "whole"
+    line = view.removeprefix("gpu_")  # as the page's style calls it
 
     def written(wanted: str, value: float) -> str:
         end = "tiny" if kind == "small" and value < SCIENTIFIC else kind
         return say(f"number.{wanted if wanted in ('whole', 'tick') else end}", n=value)
 
     return draw(
-        [Line(say(f"train.line_{view}"), thin([(step, round(value) if whole else value) for step, value in series(metrics, key)]), view)],
+        [Line(say(f"train.line_{view}"), thin([(step, round(value) if whole else value) for step, value in series(metrics, key)]), line)],
         x_title=say("train.step"),
         y_title=say(f"train.chart_{view}"),
         x_max=max_steps,

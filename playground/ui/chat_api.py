@@ -46,7 +46,8 @@ def build(page: Page) -> None:
         """Answer one prompt (a text, or a list of messages) by the base and by a run; a stream whose last item is whole.
 
         `settings`: max_new_tokens, temperature, top_p, top_k, repetition_penalty, stop, seed, system, use_template, collection, runs (ids
-        of more runs, and of `list_server_models`), slots ({column: text} for those that stand in the run's instruction).
+        of more runs, and of `list_server_models`), slots ({column: text} for those that stand in the run's instruction). With a
+        collection also mode and single steps, as `search` has them.
         """
         with telling():
             states: dict[str, Any] = {}

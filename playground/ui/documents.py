@@ -7,9 +7,37 @@ from html import escape
 from typing import Any
 
 from playground.asking import PREFIX
+from playground.rag.embedders import KNOWN
 from playground.ui.formatting import Say, Translate, duration
 from playground.ui.health import UNITS
 from playground.ui.page_view import marked
+
+
+def choice(one: Mapping[str, Any], say: Say) -> str:
+    """A collection as it stands in the list of them."""
+    return say("documents.choice_damaged" if one["damaged"] else "documents.choice", name=one["collection"], n=one["documents"])
+
+
+def made(about: Mapping[str, Any], say: Say) -> str:
+    """What a collection was made with, in a line."""
+    name = next((one.name for one in KNOWN if one.id == about["embedder"]), about["embedder"])
+    tokens, overlap = about["passage_tokens"], about["passage_overlap"]
+    passages = say("documents.made_rows") if about["rows"] else say("documents.made_tokens", n=tokens)
+    parts = [say("documents.made_embedder", name=name), passages]
+    if overlap and not about["rows"]:
+        parts.append(say("documents.made_overlap", n=overlap))
+    return f'<p class="made">{escape(" · ".join(parts))}</p>'
+
+
+def notes(sentences: Sequence[str], translate: Translate) -> str:
+    """What is to be told of files that were added; the same thing once."""
+    told = "".join(f"<li>{escape(one)}</li>" for one in dict.fromkeys(translate(one) for one in sentences))
+    return f'<ul class="notes" role="status">{told}</ul>' if told else ""
+
+
+def warned(sentence: str) -> str:
+    """What could not be done."""
+    return f'<p class="warn" role="status">{escape(sentence)}</p>'
 
 
 def progress(job: Any, say: Say, translate: Translate) -> str:
@@ -23,13 +51,18 @@ def progress(job: Any, say: Say, translate: Translate) -> str:
 
 def answer(state: dict[str, Any], say: Say, translate: Translate) -> str:
     """The answer with numbered chips, what the model said, and how sure the evidence is."""
+    warned = warnings(state, say)
     if state["refused"]:
-        return f'<div class="answer refused" role="status"><p>{escape(translate(state["answer"]))}</p></div>'
+        return f'<div class="answer refused" role="status"><p>{escape(translate(state["answer"]))}</p>{warned}</div>'
     chips = "".join(_chip(number, one, say) for number, one in enumerate(state["citations"], 1))
     who = say(f"documents.by_{state['by']}")
     lead = f'<p class="lead">{escape(str(state["answer"]))} {_marks(state)}</p><p class="who">{escape(who)}</p>'
-    warned = "".join(f'<p class="words warn">{escape(say("documents.orders", name=name))}</p>' for name in state.get("orders", []))
     return f'<div class="answer" role="status">{lead}{_model(state, say, translate)}{warned}<ol class="chips">{chips}</ol></div>'
+
+
+def warnings(state: Mapping[str, Any], say: Say) -> str:
+    """Which of the documents that were read hold text that tries to give orders."""
+    return "".join(f'<p class="words warn">{escape(say("documents.orders", name=name))}</p>' for name in state.get("orders", []))
 
 
 def _marks(state: dict[str, Any]) -> str:
@@ -66,15 +99,17 @@ def _chip(number: int, one: dict[str, Any], say: Say) -> str:
 
 
 def where(one: Mapping[str, Any], say: Say) -> str:
-    """File and page, or what stands for a page in it."""
-    unit = one.get("unit", "page")
-    return say("documents.where" if unit not in UNITS[1:] else f"documents.where_{unit}", document=one["document"], page=_page(one))
+    """File and page, or what stands for a page in it, and the section if one is known."""
+    unit, section = one.get("unit", "page"), one.get("section") or []
+    place = say("documents.where" if unit not in UNITS[1:] else f"documents.where_{unit}", document=one["document"], page=_page(one))
+    return say("documents.in_section", place=place, section=section[-1]) if section else place
 
 
 def _page(one: Mapping[str, Any]) -> str:
-    """The page counted from 1, with the printed number where that is another."""
+    """The page counted from 1, with the printed number where that is another; a heading that is told as the section is not told twice."""
     printed = one.get("label") or ""
-    return str(one["page"]) if printed in ("", str(one["page"])) else f"{one['page']} ({printed})"
+    known = ("", str(one["page"]), *((one.get("section") or [])[-1:] if one.get("unit") == "section" else ()))
+    return str(one["page"]) if printed in known else f"{one['page']} ({printed})"
 
 
 def passages(hits: Sequence[dict[str, Any]], quotes: Sequence[dict[str, Any]], say: Say) -> str:
@@ -87,6 +122,8 @@ def passages(hits: Sequence[dict[str, Any]], quotes: Sequence[dict[str, Any]], s
         place = where(hit, say)
         ranks = [say("documents.score", score=hit["score"])]
         ranks += [say(f"documents.rank_{part}", rank=rank) for part, rank in hit["ranks"].items() if rank]
+        if hit.get("rerank") is not None:
+            ranks.append(say("documents.rank_rerank", score=hit["rerank"]))
         text = marked(hit["text"], quoted.get(hit["chunk"], []))
         rows.append(
             f'<li id="passage-{int(hit["chunk"])}"><div class="where"><a href="#passage-{int(hit["chunk"])}" data-pick="hit-{number - 1}"'

@@ -42,15 +42,17 @@ def build(page: Page) -> None:
 
         PDF, Word, PowerPoint, Excel, OpenDocument sheets, CSV, text, Markdown, HTML, and pictures (PNG, JPEG, TIFF). Without files, what
         an interrupted indexing left waiting is indexed. `passwords` is {file name: password}, also for documents that failed for want of
-        one; they are never stored. For a new collection, `settings` may set its passages' tokens (64 to 400, usually 220) and overlap
-        (up to a quarter of them). The job goes on when the caller leaves; see `get_job`.
+        one; they are never stored. For a new collection, `settings` may set its passages' tokens (64 to 400, usually 220; no more than the
+        embedder reads) and overlap (up to a quarter of them). Files that come while others of the collection are being read are taken by
+        the same job. `notes` are sentences about files that were there already, took the place of another one, or have another name than
+        they came with. The job goes on when the caller leaves; see `get_job`.
         """
         with telling():
             named = [(Path(one), Path(one).name) for one in files or []]
             for job in services.index_documents(who(owner), named, collection or None, embedder or None, passwords, size_of(settings)):
                 state = job.to_dict()
-                documents = (state.pop("result") or {}).get("documents", [])
-                yield {**state, "collection": collection or DEFAULT_NAME, "documents": documents}
+                told = {"documents": [], "notes": [], **(state.pop("result") or {})}
+                yield {**state, "collection": collection or DEFAULT_NAME, "documents": told["documents"], "notes": told["notes"]}
                 if job.state == "failed":
                     raise gr.Error(str(job.error), print_exception=False)
 
@@ -62,23 +64,30 @@ def build(page: Page) -> None:
     def list_documents(collection: str, owner: Owner = None) -> list:
         """List the documents of a collection (by name or id) with the health of each.
 
+        A new version that could not be read stands beside the one that was there before, under the same name and another `document_id`.
         `unit` is what its pages are (page, slide, sheet, section or part). pages = pages_text + pages_ocr (read from a picture) +
-        pages_garbled (hardly readable) + pages_empty; ocr_confidence (0 to 1), language (en, pt or empty), tables, attachments, `left_out`
-        (sentences: what was not read, and why), `orders` (pages with text that tries to give orders to a model; it changes nothing),
-        `needs_password`, `error` where it could not be read.
+        pages_garbled (hardly readable) + pages_empty; ocr_confidence (0 to 1), language (en, pt or empty), `sections` (by the outline of a
+        PDF, or by headings), tables, attachments, `left_out` (sentences: what was not read, and why), `orders` (pages with text that tries
+        to give orders to a model; it changes nothing), `needs_password`, `error` where it could not be read.
         """
         with telling():
             return collections.documents(who(owner), collection)
 
-    def rename_document(collection: str, name: str, new_name: str, owner: Owner = None) -> dict:
-        """Give a document of a collection another name."""
-        with telling():
-            return collections.rename_document(who(owner), collection, name, new_name)
+    def rename_document(collection: str, name: str, new_name: str, owner: Owner = None, document_id: int | None = None) -> dict:
+        """Give a document of a collection another name.
 
-    def delete_document(collection: str, name: str, owner: Owner = None) -> dict:
-        """Take one document out of a collection."""
+        Where a good version and one that could not be read have the same name, the good one is meant, or the one of `document_id`.
+        """
         with telling():
-            return collections.remove(who(owner), collection, name)
+            return collections.rename_document(who(owner), collection, name if document_id is None else document_id, new_name)
+
+    def delete_document(collection: str, name: str, owner: Owner = None, document_id: int | None = None) -> dict:
+        """Take one document out of a collection.
+
+        Where a good version and one that could not be read have the same name, the latter is meant, or the one of `document_id`.
+        """
+        with telling():
+            return collections.remove(who(owner), collection, name if document_id is None else document_id)
 
     def rename_collection(collection: str, new_name: str, owner: Owner = None) -> dict:
         """Give a collection another name; its id stays."""

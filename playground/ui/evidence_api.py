@@ -25,8 +25,9 @@ def build(page: Page) -> None:
     def xray(question: str, collection: str, run_id: str | None = None, settings: Settings = None, owner: Owner = None) -> dict:
         """Show how an answer from documents comes about, step by step; `settings` as of `ask`.
 
-        Gives `candidates`, the passages with their rank and score in each step; `sentences`, those that were weighed; `read`, what the
-        model read, control tokens visible; and the `answer`.
+        Gives `candidates`, the passages with their rank and score in each step; `weight`, the share of meaning in the joined score, and
+        `weight_from`: set, measured for this embedder, or cautious; `sentences`, those that were weighed; `read`, what the model read,
+        control tokens visible; and the `answer`.
         """
         with telling():
             seen = services.asking.xray(owner_of(host, owner), question, collection, run_id or None, settings)

@@ -10,7 +10,9 @@ from html import escape
 from typing import Any
 
 from playground.errors import unpack
+from playground.rag.exam.figures import LEAST_CHANGED
 from playground.ui.curve import Line, draw
+from playground.ui.documents import where as cited_at
 from playground.ui.formatting import Say, Translate, plain, when
 
 PAGE_ROWS = 25
@@ -23,8 +25,20 @@ def setting(about: Mapping[str, Any], say: Say) -> str:
     """With which settings a list was asked, in one phrase."""
     how = about["settings"]
     who = about.get("run") or say(f"exam.by_{how['phrased_by']}" if how["phrased_by"] in ("nobody", "base") else "exam.by_run")
-    parts = [say(f"documents.mode_{how['mode']}"), say("exam.at", threshold=how["threshold"]), who, about["collection"]]
+    parts = [say(f"exam.search_{how['mode']}"), *_steps(how, say), say("exam.at", threshold=how["threshold"]), who, about["collection"]]
     return " · ".join(parts)
+
+
+def _steps(how: Mapping[str, Any], say: Say) -> list[str]:
+    """What differs from the usual search of a mode."""
+    told = []
+    if how.get("thesaurus", how["mode"] == "hybrid") != (how["mode"] == "hybrid"):
+        told.append(say("exam.related" if how["thesaurus"] else "exam.no_related"))
+    if how.get("weight") is not None:
+        told.append(say("exam.weight", n=how["weight"]))
+    if how.get("reranker"):
+        told.append(say("exam.reranker", name=how["reranker"].rpartition("/")[2]))
+    return told
 
 
 def round_name(about: Mapping[str, Any], say: Say) -> str:
@@ -37,6 +51,10 @@ def told(result: Mapping[str, Any], say: Say) -> str:
     parts = [say("exam.told", setting=plain(setting(result, say)), embedder=plain(result["embedder"]), date=when(result["asked"]))]
     if result["skipped"]:
         parts.append(say("many.skipped", n=result["skipped"]))
+    if result.get("pages_unread"):
+        parts.append(say("exam.pages_unread", n=result["pages_unread"]))
+    if failed := sum(bool(row["error"]) for row in result.get("rows", ())):
+        parts.append(say("exam.not_counted", n=failed))
     return " ".join(parts)
 
 
@@ -57,18 +75,22 @@ def figures(found: Mapping[str, Mapping[str, Any]], say: Say) -> str:
 
 
 def comparison(found: Mapping[str, Any], before: str, after: str, say: Say) -> str:
-    """Two results side by side with their differences; a difference whose interval holds nought is called chance."""
+    """Two results side by side with their differences, of which some are called chance: nought is in the interval, or few questions
+    changed."""
     heads = [say(f"exam.head_{name}") for name in ("figure", "before", "after", "difference", "n")]
     rows = []
     for name, one in found["figures"].items():
         verdict = "more" if one["low"] > 0 else "less" if one["high"] < 0 else "same" if one["difference"] == 0 else "chance"
+        kind = verdict
+        if verdict in ("more", "less") and one["changed"] < LEAST_CHANGED:
+            verdict, kind = "few", "chance"
         difference = say("exam.difference", n=one["difference"], low=one["low"], high=one["high"])
         rows.append(
             [
                 _figure(name, say),
                 escape(_number(one["before"], say)),
                 escape(_number(one["after"], say)),
-                f'<b>{escape(difference)}</b> <span class="{verdict}">{escape(say(f"exam.is_{verdict}"))}</span>',
+                f'<b>{escape(difference)}</b> <span class="{kind}">{escape(say(f"exam.is_{verdict}", n=one["changed"]))}</span>',
                 escape(say("number.whole", n=one["n"])),
             ]
         )
@@ -111,8 +133,7 @@ def table(rows: Sequence[tuple[int, Mapping[str, Any]]], say: Say, translate: Tr
 def _cells(number: int, row: Mapping[str, Any], say: Say, translate: Translate) -> list[str]:
     where = _where(row["document"], row["page"], say)
     wanted = _text(" | ".join(row["expected"]), say) if row["answerable"] else f"<i>{escape(say('exam.not_there'))}</i>"
-    cited = row["cited"] or {}
-    page = _where(cited.get("document", ""), cited.get("page"), say)
+    page = escape(cited_at(row["cited"], say)) if row["cited"] else ""
     if row["page_right"] is not None:
         page += _verdict(row["page_right"], say("exam.page_yes" if row["page_right"] else "exam.page_no"))
     if row["ranked"]:
@@ -138,7 +159,7 @@ def _answer(row: Mapping[str, Any], say: Say, translate: Translate) -> str:
     return f"{_text(row['answer'], say)}{words}{sure}"
 
 
-def _where(document: str, page: int | None, say: Say) -> str:
+def _where(document: str, page: int | str | None, say: Say) -> str:
     if page is None:
         return escape(document)
     return escape(say("documents.where", document=document, page=page) if document else say("exam.page", page=page))

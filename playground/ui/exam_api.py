@@ -28,20 +28,22 @@ def build(page: Page) -> None:
         """Ask a collection a list of questions with expected answers; gives a job, whose result has `rows` and `figures`.
 
         `questions`: [{question, answer, document, page}]; an empty answer, or "not in the documents", says that the documents do not
-        tell; `answers` may list several right ones; document and page may be left out. `settings`: mode (hybrid, dense, keyword),
-        threshold (0 to 1; left out, the collection's), phrased_by (nobody, base, or a run's id), max_new_tokens, temperature. A figure is
+        tell; `answers` may list several right ones; document and page (3, "3-4" or "iv", printed or counted from 1) may be left out.
+        `settings`: mode (hybrid, dense, keyword), single steps as `search` has them (thesaurus, weight, reranker), threshold (0 to 1;
+        left out, the collection's), phrased_by (nobody, base, or a run's id), max_new_tokens, temperature. A figure is
         {value, n, low, high} with its 95 % interval: right, recall_1, recall_5, recall_10, mrr_10, exact_match, token_f1, citation_page,
         refusal_precision, refusal_recall, refusal_f1, and model_exact_match and model_token_f1 where a model phrases.
         """
         with telling():
             asked = given(questions)
             job = checks.start(who(owner), collection, asked, settings)
-            return {"job_id": job.job_id, "total": job.total, "skipped": asked.skipped}
+            return {"job_id": job.job_id, "total": job.total, "skipped": asked.skipped, "pages_unread": asked.pages_unread}
 
     def compare_checks(before: str, after: str, owner: Owner = None) -> dict:
         """Put two checks (job ids) side by side, over the questions that both asked.
 
-        Each figure has before, after, difference, the 95 % interval of the difference (low, high), and n.
+        Each figure has before, after, difference, the 95 % interval of the difference (low, high), n, and how many of
+        these questions changed.
         """
         with telling():
             return checks.compare(who(owner), before, after)

@@ -11,16 +11,24 @@ from playground.ui.formatting import Say, Translate
 UNITS = ("page", "slide", "sheet", "section", "part", "row")
 
 
+def named(one: dict[str, Any], say: Say) -> str:
+    """A file as it is chosen from a list, where two versions may have the same name."""
+    return say("files.not_read", name=one["name"]) if one["state"] == "failed" else str(one["name"])
+
+
 def files(documents: Sequence[dict[str, Any]], say: Say, translate: Translate) -> str:
     """Every file of a collection with its health."""
-    rows = "".join(_file(one, say, translate) for one in documents)
+    good = {one["name"] for one in documents if one["state"] == "done"}
+    rows = "".join(_file(one, one["name"] in good, say, translate) for one in documents)
     return f'<ul class="files" aria-label="{escape(say("documents.files"))}">{rows}</ul>' if rows else ""
 
 
-def _file(one: dict[str, Any], say: Say, translate: Translate) -> str:
+def _file(one: dict[str, Any], good: bool, say: Say, translate: Translate) -> str:
     name = f"<b>{escape(one['name'])}</b>"
     if one["state"] == "failed":
-        return f'<li class="bad">{name}<span>{escape(translate(one["error"]))}</span></li>'
+        name = f"<b>{escape(named(one, say))}</b>"
+        kept = f"<span>{escape(say('files.kept'))}</span>" if good else ""
+        return f'<li class="bad">{name}<span>{escape(translate(one["error"]))}</span>{kept}</li>'
     if (state := one["state"]) in ("waiting", "reading"):
         return f'<li class="{state}">{name}<span>{escape(say(f"documents.is_{state}"))}</span></li>'
     kind = "partly" if one["pages_empty"] or one["pages_garbled"] or one["left_out"] or one["orders"] else "good"
@@ -31,6 +39,8 @@ def _file(one: dict[str, Any], say: Say, translate: Translate) -> str:
 def glance(one: dict[str, Any], say: Say) -> str:
     """The line under a file's name: what there is, then what is odd."""
     parts = [counted(one["unit"], one["pages"], say), _number("passages", one["chunks"], say)]
+    if one["sections"] and one["unit"] != "section":
+        parts.append(_number("section", one["sections"], say))
     for key in ("pages_ocr", "tables", "pages_empty", "pages_garbled"):
         if one[key]:
             parts.append(_number(key, one[key], say))
@@ -49,6 +59,8 @@ def details(one: dict[str, Any], say: Say, translate: Translate) -> str:
         told = say("health.ocr_sure", n=one["pages_ocr"], sure=sure) if sure is not None else f"{one['pages_ocr']:,}"
         rows.append((say("health.ocr"), told))
     rows += [(say(f"health.{key}"), f"{one[f'pages_{key}']:,}") for key in ("garbled", "empty") if one[f"pages_{key}"]]
+    if one["sections"]:
+        rows.append((say("health.sections"), f"{one['sections']:,}"))
     if one["tables"]:
         rows.append((say("health.tables"), say("health.tables_told", n=one["tables"])))
     if one["language"]:

@@ -65,8 +65,8 @@ def value(given: Any, say: Say) -> str:
     return shorten(", ".join(map(str, given)) if isinstance(given, (list, tuple)) else given, 120)
 
 
-def results(run: Run, say: Say) -> list[tuple[str, str]]:
-    """(what, value) of how a run came out."""
+def results(run: Run, say: Say, card: bool = False) -> list[tuple[str, str]]:
+    """(what, value) of how a run came out; with `card`, what it held of one too."""
     best = "–"
     if run.best_eval_loss is not None and run.best_step is not None:
         best = say("overlay.best", loss=run.best_eval_loss, step=run.best_step)
@@ -77,6 +77,7 @@ def results(run: Run, say: Say) -> list[tuple[str, str]]:
         (say("train.fig_took"), duration(run.seconds)),
         (say("overlay.trainable"), say("number.whole", n=run.trainable_parameters) if run.trainable_parameters else "–"),
         (say("train.fig_memory"), megabytes(run.memory_mb, say)),
+        *([(say("train.fig_gpu_memory"), megabytes(run.max_memory_reserved_mb, say))] if card else []),
     ]
 
 
@@ -89,7 +90,8 @@ def table(runs: Sequence[Run], say: Say) -> str:
     rows = [(name, [value(run.settings.get(name), say) for run in runs]) for name in differing(runs)]
     if len({run.dataset_name for run in runs}) > 1:
         rows.insert(0, (say("strip.dataset"), [run.dataset_name for run in runs]))
-    told = [results(run, say) for run in runs]
+    card = any(run.max_memory_reserved_mb is not None for run in runs)
+    told = [results(run, say, card) for run in runs]
     outcome = [(what, [one[place][1] for one in told]) for place, (what, _) in enumerate(told[0])]
     same = f'<tr><td colspan="{len(runs) + 1}">{escape(say("overlay.same"))}</td></tr>'
     parts = (

@@ -16,13 +16,15 @@ from playground.ui.formatting import Say, Translate, shorten
 from playground.ui.health import UNITS
 
 QUOTE_CHARACTERS = 300  # of the alternative text
+UNDER = "›"  # between a heading and one below it
 TINTS = 4  # of passages, in turns
 
 
 def shown(view: PageView, say: Say, translate: Translate) -> str:
     """The page, what it is, and what is marked on it."""
     note = f'<p class="warn">{escape(translate(view.note))}</p>' if view.note else ""
-    head = f"<figcaption>{escape(title(view, say))}</figcaption>"
+    under = f"<span>{escape(say('page_view.section', path=f' {UNDER} '.join(view.section)))}</span>" if view.section else ""
+    head = f"<figcaption>{escape(title(view, say))}{under}</figcaption>"
     if view.picture is None:
         return f'<figure class="page-view">{head}{note}{_text(view, say)}</figure>'
     source = f"data:image/webp;base64,{base64.b64encode(view.picture.image).decode()}"

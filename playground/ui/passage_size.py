@@ -10,6 +10,13 @@ from playground.rag.preview import Cut, Preview
 from playground.ui.formatting import Say
 
 
+def limit(tokens: float, reads: int | None, say: Say) -> str:
+    """That the embedder does not read passages as long as this; empty where it does, or nobody knows yet."""
+    if reads is None or tokens <= reads:
+        return ""
+    return f'<p class="warn" role="status">{escape(say("passages.reads", n=reads))}</p>'
+
+
 def drawn(found: Preview, say: Say) -> str:
     """The passages, page by page."""
     if not found.cuts:

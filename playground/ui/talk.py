@@ -104,7 +104,7 @@ def as_json(talk: Sequence[Exchange]) -> str:
                     "text": one["text"],
                     "error": str(one["error"]) if one.get("error") else None,
                     **{name: one[name] for name in PROOF if name in one},
-                    **{name: one[name] for name in ("citations", "refused") if name in one},
+                    **{name: one[name] for name in ("citations", "refused", "orders") if name in one},
                 }
                 for one in exchange["answers"]
             ],

@@ -11,6 +11,7 @@ from typing import Any
 
 from playground.ui.documents import where
 from playground.ui.formatting import Say, Translate, shorten
+from playground.ui.page_view import UNDER
 
 PASSAGE_CHARACTERS = 160
 STEPS = ("keyword", "dense", "fused", "rerank")
@@ -53,6 +54,8 @@ def _table(seen: Seen, say: Say) -> str:
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     rows = "".join(_row(place, one, steps, say) for place, one in enumerate(seen["candidates"]))
     told = say("xray.weight", n=100 * seen["weight"])
+    if seen["weight_from"] != "set":
+        told += " " + say(f"xray.weight_{seen['weight_from']}")
     return f'<p>{escape(told)}</p><div class="wide" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
@@ -62,7 +65,9 @@ def _row(place: int, one: Seen, steps: tuple[str, ...], say: Say) -> str:
     link = f'<a href="#page-view-box" data-pick="candidate-{place}" title="{escape(say("page_view.open"))}">{escape(where(one, say))}</a>'
     cells = "".join(f"<td>{_said(one, step, say)}</td>" for step in steps)
     text = escape(shorten(" ".join(one["text"].split()), PASSAGE_CHARACTERS))
-    return f'<tr class="{kind}"><td><b>{one["rank"]}</b>{change}</td><td>{link}<p>{text}</p></td>{cells}</tr>'
+    above = f" {UNDER} ".join((one.get("section") or [])[:-1])  # the last heading stands in the link
+    under = f'<small class="under">{escape(say("page_view.section", path=above))}</small>' if above else ""
+    return f'<tr class="{kind}"><td><b>{one["rank"]}</b>{change}</td><td>{link}{under}<p>{text}</p></td>{cells}</tr>'
 
 
 def _said(one: Seen, step: str, say: Say) -> str:

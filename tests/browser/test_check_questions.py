@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Server, wait_for
 from tests.browser.test_everybody import CHECKS
+from tests.helpers import make_cross_encoder
 
 Open = Callable[..., Page]
 PATIENCE = 60_000
@@ -92,9 +93,23 @@ def test_from_a_list_to_a_kept_threshold(ready: Server, open_page: Open, tmp_pat
     page.locator("#exam-reset").click()
     expect(page.locator("#exam-now")).to_contain_text("the playground's own", timeout=PATIENCE)
 
+    page.locator("#exam-steps > button").first.click()
+    page.locator("#exam-reranker input").fill(f"local:{make_cross_encoder(tmp_path / 'encoder')}")
+    page.locator("#exam-reranker input").press("Enter")
+    page.locator("#exam-source input[value=sample]").check()
+    ask(page, "hybrid")
+    expect(page.locator("#exam-by")).to_contain_text("reranker encoder")
+    page.locator("#exam-other input").click()
+    page.get_by_role("option", name=re.compile("by words and meaning · threshold")).first.click()  # the same without it
+    expect(page.locator("#exam-figures")).to_contain_text("After: search by words and meaning · reranker encoder", timeout=PATIENCE)
+    assert "reranker" not in page.locator("#exam-figures").inner_text().partition("After:")[0]
+    mrr = page.locator("#exam-figures tbody tr", has_text="MRR@10").locator("td > div").all_inner_texts()
+    assert float(mrr[1]) != float(mrr[2]), "another order"
+    fits(page)
+
     phone = open_page(ready.url, locale="pt-BR", color_scheme="dark", viewport={"width": 390, "height": 844})
     unfold(phone)
-    expect(phone.locator("#exam-figures")).to_contain_text("Recusas acertadas", timeout=PATIENCE)
+    expect(phone.locator("#exam-figures")).to_contain_text("Precisão da recusa", timeout=PATIENCE)
     fits(phone)
 
 

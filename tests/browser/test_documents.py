@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,14 @@ DOCUMENTS = PROJECT.parent / "shared" / "data" / "documents"
 GRIMM = DOCUMENTS / "gov_public_domain" / "grimms_fairy_tales.pdf"
 INDEX_SECONDS = 120
 Open = Callable[..., Page]
+
+
+@pytest.fixture(autouse=True)
+def patience() -> Iterator[None]:
+    """A page that shares a few cores with a model and a browser may answer late; what it answers is what is tried here."""
+    expect.set_options(timeout=30_000)
+    yield
+    expect.set_options(timeout=5_000)
 
 
 def documents_tab(page: Page) -> None:
@@ -84,17 +92,22 @@ def test_a_question_asked_while_the_last_is_worded_is_the_one_that_stays(indexed
         expect(page.locator(".answer.refused")).to_be_visible()
 
 
-def test_from_upload_to_a_cited_answer(start_server: Callable[..., Server], open_page: Open) -> None:
+def test_from_upload_to_a_cited_answer(start_server: Callable[..., Server], open_page: Open, tmp_path: Path) -> None:
+    with_outline = PdfWriter(clone_from=HANDBOOK)
+    with_outline.add_outline_item("Keys and doors", 7, with_outline.add_outline_item("The house", 7))
+    with_outline.write(tmp_path / HANDBOOK.name)
     page = open_page(start_server().url)
     documents_tab(page)
     expect(page.get_by_text("Ask your own documents")).to_be_visible()
     ask(page, "Who keeps the key?")
     expect(page.locator(".toast-body")).to_contain_text("Add a PDF first")
-    upload(page, HANDBOOK)
+    upload(page, tmp_path / HANDBOOK.name)
     expect(page.locator("#files")).to_contain_text("12 pages", timeout=INDEX_SECONDS * 1000)
     ask(page, "Who keeps the spare key to the blue door?")
     expect(page.locator(".answer .lead")).to_contain_text("Hanna Pell", timeout=60_000)
-    expect(page.locator(".chips a").first).to_contain_text("harbour_cafe_handbook.pdf, page 8")
+    expect(page.locator(".chips a").first).to_contain_text("harbour_cafe_handbook.pdf, page 8, “Keys and doors”")
+    page.locator(".chips a").first.click()
+    expect(page.locator("#page-view figcaption")).to_contain_text("In: The house › Keys and doors", timeout=60_000)
     expect(page.locator(".passages mark").first).to_contain_text("Hanna Pell")
     expect(page.locator(".answer .words")).to_contain_text("In the words of", timeout=60_000)
     ask(page, "Which planet has the most moons?")
@@ -204,6 +217,115 @@ def test_a_document_is_taken_out_only_when_that_is_said_twice(start_server: Call
     assert [one["name"] for one in server.client().predict(collection=collection, api_name="/list_documents")] == ["doors.md"]
 
 
+def test_what_becomes_of_files_that_come_again_is_told(start_server: Callable[..., Server], open_page: Open, tmp_path: Path) -> None:
+    for name, text in (("one", "The rent of the flat is 400 euros.\n"), ("two", "The school begins at eight.\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "r.txt").write_text(text, "utf-8")
+    page = open_page(start_server().url)
+    documents_tab(page)
+    notes, files, keeps = page.locator("#upload-notes"), page.locator("#files"), page.locator("#collection-keeps")
+    page.get_by_text("Manage collections and documents").click()
+    expect(keeps).to_be_hidden()
+    upload(page, tmp_path / "one" / "r.txt")
+    expect(files).to_contain_text("1 part", timeout=INDEX_SECONDS * 1000)
+    expect(files.locator(".made")).to_have_text("Embedder: Starter embedder · passages of up to 220 tokens")
+    expect(notes).to_be_hidden()
+    upload(page, tmp_path / "one" / "r.txt")
+    expect(notes).to_contain_text("r.txt is already there, with the same content.")
+    upload(page, tmp_path / "two" / "r.txt")
+    expect(notes).to_have_text("r.txt has taken the place of the version that was here before.", timeout=INDEX_SECONDS * 1000)
+    upload(page, tmp_path / "one" / "r.txt", tmp_path / "two" / "r.txt")
+    expect(notes).to_contain_text("r.txt is already there", timeout=INDEX_SECONDS * 1000)
+    expect(notes).to_contain_text("One of them is r (2).txt here.")
+    expect(files.locator("li")).to_have_count(2, timeout=INDEX_SECONDS * 1000)
+    # what a collection is made with is chosen for a new one alone
+    expect(keeps).to_contain_text("which keeps its embedder and the size of its passages")
+    page.locator("#new-collection textarea, #new-collection input").fill("Others")
+    expect(keeps).to_be_hidden()
+    expect(page.locator("#reindex-embedder input")).to_have_value("Starter embedder")
+    page.locator("#new-collection textarea, #new-collection input").fill("")
+    expect(keeps).to_be_visible()
+    # a version that cannot be read stands beside the good one, and goes alone
+    (tmp_path / "two" / "r.txt").write_bytes(b"\0\1\2" * 90)
+    upload(page, tmp_path / "two" / "r.txt")
+    expect(files.locator(".bad")).to_contain_text("The version that was here before is kept.", timeout=INDEX_SECONDS * 1000)
+    page.locator("#document-choice input").click()
+    page.get_by_role("option", name="r.txt (not read)").click()
+    page.locator("#remove-document").click()
+    page.locator("#remove-document-sure").click()
+    expect(files.locator("li")).to_have_count(2)
+    expect(files.locator(".bad")).to_have_count(0)
+    expect(page.locator(".toast-body")).to_have_count(0)
+
+
+@pytest.mark.skipif(not GRIMM.exists(), reason="needs the shared documents")
+def test_a_file_given_while_another_is_read_is_read_after_it(start_server: Callable[..., Server], open_page: Open, tmp_path: Path) -> None:
+    (tmp_path / "late.txt").write_text("The late file.\n", "utf-8")
+    page = open_page(start_server().url)
+    documents_tab(page)
+    upload(page, GRIMM)
+    expect(page.locator("#files .reading")).to_be_visible(timeout=INDEX_SECONDS * 1000)
+    upload(page, tmp_path / "late.txt")
+    expect(page.locator("#files li", has_text="late.txt")).to_contain_text("1 part", timeout=INDEX_SECONDS * 1000)
+    expect(page.locator("#files")).to_contain_text("246 pages", timeout=INDEX_SECONDS * 1000)
+    expect(page.locator(".toast-body")).to_have_count(0)
+
+
+def test_a_forgotten_password_is_given_where_the_page_is_looked_at(
+    start_server: Callable[..., Server], open_page: Open, tmp_path: Path
+) -> None:
+    locked = PdfWriter(clone_from=HANDBOOK)
+    locked.encrypt("open 9", "owner", algorithm="AES-256")
+    locked.write(tmp_path / "locked.pdf")
+    server = start_server()
+    given = {"files": [handle_file(tmp_path / "locked.pdf")], "collection": "Secrets", "passwords": {"locked.pdf": "open 9"}}
+    *_, last = server.client().submit(**given, api_name="/index_documents")
+    assert last["documents"][0]["state"] == "done"
+    server.stop()
+    page = open_page(start_server(server.home).url)
+    documents_tab(page)
+    ask(page, "Who keeps the spare key to the blue door?")
+    page.locator(".chips a").first.click(timeout=60_000)
+    expect(page.locator("#page-view .warn")).to_contain_text("give the password again", timeout=60_000)
+    expect(page.locator("#page-view .sheet-text")).to_contain_text("Hanna Pell")
+    word = page.locator("#page-password input")
+    expect(word).to_have_attribute("type", "password")
+    assert not Axe().run(page, options=CHECKS).response["violations"]
+    word.fill("wrong")
+    page.locator("#page-unlock-button").click()
+    expect(page.locator(".toast-body")).to_contain_text("That password does not open locked.pdf", timeout=60_000)
+    word.fill("open 9")
+    word.press("Enter")
+    expect(page.locator("#page-view img")).to_be_visible(timeout=60_000)
+    expect(page.locator("#page-view .mark").first).to_be_visible()
+    expect(page.locator("#page-unlock")).to_be_hidden()
+    page.locator("#page-earlier").click()
+    expect(page.locator("#page-view figcaption")).to_contain_text("page 7 of 12", timeout=60_000)
+    expect(page.locator("#page-view img")).to_be_visible()
+    assert "open 9" not in (server.home / "app.log").read_text("utf-8")
+
+
+def test_a_damaged_collection_is_told_and_can_be_deleted(start_server: Callable[..., Server], open_page: Open, tmp_path: Path) -> None:
+    (tmp_path / "doors.md").write_text("The key of the doors hangs behind the oven.\n")
+    server = start_server()
+    for name in ("Sound", "Broken"):
+        server.client().submit(files=[handle_file(tmp_path / "doors.md")], collection=name, api_name="/index_documents").result()
+    broken = next(one["collection_id"] for one in server.client().predict(api_name="/list_collections") if one["collection"] == "Broken")
+    for path in (server.home / "collections" / broken).glob("index.sqlite*"):
+        path.unlink()
+    (server.home / "collections" / broken / "index.sqlite").write_bytes(b"garbage" * 1000)
+    page = open_page(server.url)
+    documents_tab(page)
+    expect(page.locator("#files")).to_contain_text("index of this collection is damaged")
+    expect(page.locator("#collection-choice input")).to_have_value("Broken (damaged)")
+    page.get_by_text("Manage collections and documents").click()
+    page.get_by_role("button", name="Delete this collection").click()
+    page.get_by_role("button", name="Really delete it").click()
+    expect(page.locator("#files")).to_contain_text("doors.md")
+    expect(page.locator(".toast-body")).to_have_count(0)
+    assert [one["collection"] for one in server.client().predict(api_name="/list_collections")] == ["Sound"]
+
+
 TALES = [  # question, page
     ("What was the little house in the forest built of?", 72),
     ("Who climbed up Rapunzel's hair?", 58),
@@ -302,7 +424,9 @@ def test_two_browsers_of_a_shared_playground_see_their_own_documents(start_serve
     (folder,) = (server.home / "collections").iterdir()
     assert client.predict(owner=keys[1], api_name="/list_collections") == []
     for collection in ("Mine", folder.name):
-        for endpoint, more in (("/search", {"question": "key"}), ("/list_documents", {}), ("/delete_collection", {})):
+        asked = [(name, {"question": "key"}) for name in ("/search", "/xray")]
+        anew = ("/reindex_collection", {"embedder": "starter"})
+        for endpoint, more in (*asked, anew, ("/list_documents", {}), ("/delete_collection", {})):
             with pytest.raises(AppError, match="no such"):
                 client.predict(collection=collection, owner=keys[1], api_name=endpoint, **more)
     with pytest.raises(AppError, match="no such job"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -14,6 +15,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Server, wait_for
 from tests.browser.test_documents import HANDBOOK, ask, documents_tab
 from tests.browser.test_everybody import CHECKS, focus_by_tab
+from tests.helpers import make_cross_encoder
 
 Open = Callable[..., Page]
 QUESTION = "Who keeps the spare key to the blue door?"
@@ -130,12 +132,64 @@ def test_the_x_ray_shows_what_each_step_does(ready: Server, open_page: Open) -> 
     expect(page.locator("#page-borders input")).to_be_checked()
 
 
+def test_how_to_search_reaches_the_answer_and_its_x_ray(ready: Server, open_page: Open, tmp_path: Path) -> None:
+    encoder = f"local:{make_cross_encoder(tmp_path / 'encoder')}"
+    page = open_page(ready.url)
+    answered(page)
+    passages, places = page.locator("#document-passages .where"), page.locator("#document-passages .where a")
+    usual = places.all_inner_texts()
+    assert "reranker" not in passages.first.inner_text()
+    page.locator("#document-settings > button").first.click()
+    page.locator("#search-reranker input").fill(encoder)
+    page.locator("#search-reranker input").press("Enter")
+    page.locator("#search-mode input[value=keyword]").check()
+    expect(page.locator("#search-thesaurus input")).not_to_be_checked()
+    expect(page.locator("#search-weight")).to_be_hidden()
+    fits(page)
+    ask(page, QUESTION)
+    expect(passages.first).to_contain_text(re.compile(r"no\. \d+ by words · reranker 0\.\d\d"))
+    assert places.all_inner_texts() != usual and not any("by meaning" in one for one in passages.all_inner_texts())
+
+    page.locator("#xray > button").first.click()
+    seen = page.locator("#xray-seen tbody tr a")
+    expect(seen).to_have_count(10)
+    assert [re.sub(r"^\d+\. ", "", one) for one in places.all_inner_texts()] == seen.all_inner_texts()[:6], "what is shown is what happened"
+    expect(page.locator("#xray-reranker input")).to_have_value(encoder)
+    expect(page.locator("#xray-keyword input")).to_be_checked()
+    for off in ("dense", "thesaurus"):
+        expect(page.locator(f"#xray-{off} input")).not_to_be_checked()
+
+    page.locator("#search-mode input[value=hybrid]").check()
+    expect(page.locator("#search-thesaurus input")).to_be_checked()
+    page.locator("#search-own-weight input").uncheck()
+    page.locator("#search-weight input[type=range]").focus()
+    page.keyboard.press("End")
+    page.locator("#xray-dense input").check()  # tried in the X-ray; the next question begins anew
+    ask(page, QUESTION)
+    expect(page.locator("#xray-seen")).to_contain_text("Meaning counted 100 %")
+    expect(page.locator("#xray-own-weight input")).not_to_be_checked()
+    expect(page.locator("#xray-thesaurus input")).to_be_checked()
+
+    page.locator("#xray > button").first.click()
+    page.locator("#search-own-weight input").check()
+    ask(page, "How much does the pool cost?")
+    expect(passages.first).to_contain_text("reranker")
+    page.locator("#xray > button").first.click()  # while the answer may still be worded, and before the switches were set
+    expect(page.locator("#xray-seen thead")).to_contain_text("Reranker")
+    expect(page.locator("#xray-seen")).to_contain_text("Meaning counted 20 %")
+
+    page.locator("#search-reranker input").fill("nobody/nothing-of-that-name")
+    page.locator("#search-reranker input").press("Enter")
+    ask(page, QUESTION)
+    expect(page.get_by_test_id("toast-body").last).to_contain_text("nothing-of-that-name")
+
+
 def test_steps_can_be_set_by_program(ready: Server) -> None:
     client = ready.client()
     collection = client.predict(api_name="/list_collections")[0]["collection"]
     asked = {"question": QUESTION, "collection": collection}
     seen = client.predict(**asked, settings={"dense": False}, api_name="/xray")
-    assert seen["weight"] == 0 and seen["candidates"][0]["ranks"] == {"dense": None, "keyword": 1}
+    assert (seen["weight"], seen["weight_from"]) == (0, "set") and seen["candidates"][0]["ranks"] == {"dense": None, "keyword": 1}
     assert "Hanna Pell" in seen["answer"]["answer"] and "<|im_start|>" in seen["read"] and seen["sentences"][0]["score"] > seen["enough"]
     hits = client.predict(**asked, settings={"keyword": False}, api_name="/search")
     assert {hit["ranks"]["keyword"] for hit in hits} == {None}
@@ -184,8 +238,15 @@ def test_the_size_of_passages_is_tried_on_a_file(ready: Server, open_page: Open)
     documents_tab(page)
     page.get_by_text("Manage collections and documents").click()
     page.locator("#passage-size > button").first.click()
-    page.locator("#passage-file input[type=file]").set_input_files(str(HANDBOOK))
+    page.locator("#embedder input").fill("paraphrase")
+    page.get_by_role("option", name="paraphrase-multilingual-MiniLM-L12-v2").click()
+    limit = page.locator("#passage-limit [role=status]")
+    expect(limit).to_contain_text("reads the first 126 tokens of a passage")
+    page.locator("#embedder input").fill("Starter")
+    page.get_by_role("option", name="Starter embedder").click()
+    expect(limit).to_have_count(0)
     told = page.locator("#passage-preview [role=status]")
+    page.locator("#passage-file input[type=file]").set_input_files(str(HANDBOOK))
     expect(told).to_contain_text("3 of 12.")
     before = page.locator("#passage-preview .cuts li").count()
     page.locator("#passage-tokens input[type=range]").focus()

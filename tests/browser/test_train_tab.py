@@ -109,12 +109,34 @@ def test_waiting_runs_change_places(server: Server, client: Client, dataset: str
     assert client.predict(api_name="/move_run", run_id=second, place=1)["place_in_line"] == 1
     expect(told).to_contain_text("Place 1", timeout=10_000)
     page.locator("#cancel-button").click()
+    expect(page.locator("#cancel-sure")).to_contain_text("Really")
+    page.wait_for_timeout(1500)  # the page goes on to tell of the run meanwhile
+    assert get(client, second)["state"] == "queued", "it asks before it throws anything away"
+    page.locator("#cancel-sure").click()
+    expect(page.locator("#cancel-sure")).to_be_hidden(timeout=10_000)
     expect(told).to_contain_text("Stopped before the first step", timeout=10_000)
     expect(page.locator("#earlier-button")).to_be_hidden()
     for run in (first, busy):
         client.predict(api_name="/cancel_run", run_id=run)
     for run in (first, second, busy):
         client.predict(api_name="/delete_run", run_id=run)
+
+
+@pytest.mark.timeout(300)
+def test_a_page_on_which_nothing_runs_learns_what_another_one_does(server: Server, client: Client, dataset: str, open_page: Open) -> None:
+    for run in client.predict(api_name="/list_runs"):
+        client.predict(api_name="/cancel_run", run_id=run["run_id"]) if run["state"] in ("queued", "running") else None
+    run = train(client, dataset, max_steps=2)
+    wait_until(client, run, "done")
+    page = open_train(open_page, server)
+    expect(page.locator("#run-told")).to_contain_text("Finished in", timeout=30_000)
+    page.wait_for_timeout(3000)  # by now it asks no more every second
+    client.predict(api_name="/resume_run", run_id=run, settings={"max_steps": 4000})
+    expect(page.locator("#run-told")).to_contain_text("Learning", timeout=40_000)
+    expect(page.locator("#stop-button")).to_be_visible()
+    client.predict(api_name="/cancel_run", run_id=run)
+    expect(page.locator("#run-told")).to_contain_text("Finished in", timeout=15_000)
+    expect(page.locator("#run-figures")).to_contain_text("2 of 2")
 
 
 @pytest.mark.timeout(600)

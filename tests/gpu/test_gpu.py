@@ -37,6 +37,10 @@ def test_a_run_on_the_gpu_learns(settings: Settings, workspace: Workspace, metho
         )
         wait_for(lambda: runs.get("me", run).finished, 300, "the run ends")
         assert runs.get("me", run).state == "done"
+        points, ended = runs.metrics("me", run), runs.get("me", run)
+        learned = [point for point in points if point["loss"] is not None]
+        assert all(20 < point["memory_reserved_mb"] <= point["max_memory_reserved_mb"] for point in learned)
+        assert ended.max_memory_reserved_mb and ended.max_memory_reserved_mb >= learned[-1]["memory_reserved_mb"]
         losses = [point["loss"] for point in runs.metrics("me", run) if point["loss"] is not None]
         assert losses[-1] < losses[0] * 0.8
     finally:

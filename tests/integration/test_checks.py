@@ -16,6 +16,7 @@ from playground.many.expected import ExpectedList, given
 from playground.services import Services
 from playground.settings import PROJECT, Settings
 from tests.browser.conftest import wait_for
+from tests.helpers import make_cross_encoder
 
 HANDBOOK = PROJECT / "assets" / "samples" / "harbour_cafe_handbook.pdf"
 KEY = "Who keeps the spare key to the blue door?"
@@ -56,6 +57,31 @@ def test_each_row_is_what_asking_alone_says(checks: Checks) -> None:
     assert checks.result("me", checks.kept("me")[0]["job_id"])["figures"] == told
 
 
+def test_steps_of_the_search_reach_every_question_and_stand_side_by_side(checks: Checks, tmp_path: Path) -> None:
+    reranker = f"local:{make_cross_encoder(tmp_path / 'encoder')}"
+    usual = checks.start("me", "Handbook", sample(checks))
+    over(usual)
+    search = checks.services.collections.search
+    for steps in ({"reranker": reranker}, {"thesaurus": False}, {"weight": 0.9}, {"keyword": False}):
+        job = checks.start("me", "Handbook", sample(checks), steps)
+        result = over(job)
+        for row in [one for one in result["rows"] if one["ranked"]][::7]:
+            places = [hit["page"] for hit in search("me", row["question"], "Handbook", 10, settings=steps)]
+            assert row["rank"] == (places.index(row["page"]) + 1 if row["page"] in places else None)
+            *_, alone = checks.services.collections.ask("me", row["question"], "Handbook", None, small=True, settings=steps)
+            assert row["confidence"] == alone["confidence"]
+        assert {key: value for key, value in result["settings"].items() if key in steps} == {
+            k: v for k, v in steps.items() if k != "keyword"
+        }
+        beside = checks.compare("me", usual.job_id, job.job_id)
+        if "thesaurus" not in steps:  # whose words change little here
+            assert beside["figures"]["mrr_10"]["changed"] > 0, steps
+    assert checks.kept("me")[0]["settings"]["mode"] == "dense", "no words is by meaning"
+    missing = checks.start("me", "Handbook", sample(checks), {"reranker": f"local:{tmp_path / 'nothing'}"})
+    *_, last = follow(missing)
+    assert last.state == "failed" and "not a cross-encoder" in str(last.error), "once, and not for each question"
+
+
 def test_a_threshold_is_found_kept_honoured_and_told(checks: Checks) -> None:
     job = checks.start("me", "Handbook", sample(checks))
     over(job)
@@ -84,6 +110,13 @@ def test_a_model_phrases_and_is_judged_too(checks: Checks) -> None:
     assert first["said"] and first["said_f1"] is not None and first["right"]
     assert second["error"] and second["right"] is None
     assert result["figures"]["model_token_f1"]["n"] == 1 and result["figures"]["right"]["n"] == 1
+
+
+def test_an_answer_that_stands_nowhere_word_for_word_says_nothing_of_the_search(checks: Checks) -> None:
+    asked = given([{"question": KEY, "answer": one} for one in ("Hanna Pell", "Hannas Pell")] + [{"question": KEY, "answer": ""}])
+    first, second, third = over(checks.start("me", "Handbook", asked))["rows"]
+    assert first["ranked"] and first["rank"] == 1
+    assert not second["ranked"] and not third["ranked"], "another form of the word is no passage to be found"
 
 
 def test_it_stops_when_asked_and_keeps_what_it_has(checks: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +150,9 @@ def test_what_cannot_be_asked_says_why(checks: Checks, tmp_path: Path) -> None:
         ("Nothing", "me", one, {}, NotFound),
         ("Handbook", "me", one, {"mode": "both"}, SettingsError),
         ("Handbook", "me", one, {"threshold": 2}, SettingsError),
+        ("Handbook", "me", one, {"weight": 2}, SettingsError),
+        ("Handbook", "me", one, {"reranker": 2}, SettingsError),
+        ("Handbook", "me", one, {"phrased_by": 2}, SettingsError),
         ("Handbook", "me", one, {"colour": 2}, SettingsError),
         ("Handbook", "me", one, {"phrased_by": "0" * 12}, NotFound),
     ):

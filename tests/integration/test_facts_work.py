@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from playground.demonstration import Demonstration
@@ -13,6 +16,8 @@ from playground.errors import InputError, NotFound
 from playground.facts.judging import counts, verdict
 from playground.facts.work import Facts
 from playground.jobs import Job
+from playground.rag.chunks import Chunk
+from playground.rag.index import Index
 from playground.rag.page_view import PageViews
 from playground.rag.rows import store_rows
 from playground.services import Services
@@ -25,6 +30,13 @@ def services(settings: Settings) -> Iterator[Services]:
     services.open()
     yield services
     services.close()
+
+
+def until(condition: Callable[[], Any], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert condition()
 
 
 def finished(job: Job, seconds: float = 120) -> Job:
@@ -82,6 +94,67 @@ def test_rows_are_a_collection_that_follows_its_table(services: Services) -> Non
     assert last["answer"] == "name: tea; price: 5" and last["citations"][0]["page"] == 1
     with pytest.raises(InputError):
         store_rows(room, "me", "Nothing", ["", " "])
+
+
+ROWS = ["name: apples; price: 3", "", "name: pears; price: 4", "name: plums; price: 5"]
+PASSAGES = [(1, ROWS[0]), (3, ROWS[2]), (4, ROWS[3])]
+
+
+def passages(services: Services, name: str = "Prices") -> list[tuple[int, str]]:
+    (document,) = services.collections.documents("me", name)
+    assert (document["state"], document["unit"], document["pages"]) == ("done", "row", document["chunks"])
+    index = Index(services.collections.find("me", name) / "index.sqlite")
+    ids = index.texts()[0]
+    assert services.collections.search("me", "plums", name, mode="dense")
+    return [(one.page, one.text) for one in index.passages(ids).values()]
+
+
+def test_rows_stay_rows_where_their_collection_is_indexed_anew(services: Services) -> None:
+    store_rows(services.collections, "me", "Prices", ROWS)
+    assert passages(services) == PASSAGES
+    finished(services.collections.reindex("me", "Prices", "starter"))
+    assert passages(services) == PASSAGES
+
+
+def test_rows_that_were_interrupted_are_gone_on_with_as_rows(services: Services) -> None:
+    room = services.collections
+    store_rows(room, "me", "Prices", ROWS, lambda: True)
+    until(lambda: room.under_way("me", "Prices") is None)
+    if room.documents("me", "Prices")[0]["state"] == "waiting":  # else it was quicker than the stop
+        finished(room.add("me", [], "Prices")[0])
+    assert passages(services) == PASSAGES
+    store_rows(room, "me", "Prices", ROWS)
+    assert passages(services) == PASSAGES
+
+
+def test_rows_that_come_while_their_collection_is_indexed_anew_lose_nothing(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    room, real, coming = services.collections, Index.swap, threading.Event()
+    store_rows(room, "me", "Prices", ROWS[:2])
+
+    def swap(index: Index, about: dict[str, Any]) -> None:
+        coming.set()
+        time.sleep(0.3)
+        real(index, about)
+
+    monkeypatch.setattr(Index, "swap", swap)
+    job = room.reindex("me", "Prices", "starter")
+    assert coming.wait(20)
+    store_rows(room, "me", "Prices", ROWS)
+    finished(job)
+    assert passages(services) == PASSAGES
+
+
+def test_a_swap_keeps_no_passage_of_a_document_that_went_and_loses_none_that_came(services: Services) -> None:
+    room = services.collections
+    store_rows(room, "me", "Prices", ROWS)
+    folder = room.find("me", "Prices")
+    index = Index(folder / "index.sqlite")
+    (document,) = index.documents()
+    index.stage(document.id + 1, [Chunk(0, 1, "", 0, "of nobody")], np.zeros((1, 4)))
+    index.swap({"embedder": "starter", "fingerprint": "", "dimension": 4, "swapped": 1})
+    assert index.texts() == ([], []) and [one.state for one in index.documents()] == ["waiting"]
+    finished(room.add("me", [], "Prices")[0])
+    assert passages(services) == PASSAGES
 
 
 @pytest.mark.soak

@@ -9,19 +9,23 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pypdf
 import pytest
 from pypdf import PdfWriter
 
-from playground.errors import FileUnreadable
+from playground.errors import FileUnreadable, InputError, NotFound
 from playground.jobs import Job, Jobs
 from playground.rag import passwords, pdf
+from playground.rag.chunks import Size
 from playground.rag.index import Index
 from playground.rag.page_view import PageView, PageViews
 from playground.rag.pdf import About, Page
+from playground.rag.steps import Steps
 from playground.rag.store import Collections
 from playground.settings import PROJECT, Settings
 from playground.workspace import Workspace, file_hash
@@ -233,7 +237,7 @@ def test_a_page_of_which_the_reader_is_killed_is_told_and_the_others_are_found(r
         [told] = finished(room.add("me", [(HANDBOOK, "a.pdf")], "Papers")[0]).result["documents"]
     assert (told["state"], told["pages"], told["pages_text"], told["pages_empty"]) == ("done", 12, 11, 1)
     [sentence] = told["left_out"]
-    assert str(sentence).startswith("The PDF reader broke down at these pages, so they were left out: 2.")
+    assert str(sentence).startswith("Reading broke down at these pages, so they were left out: 2.")
     [hit, *_] = room.search("me", QUESTION, "Papers")
     assert "Hanna Pell" in hit["text"] and hit["page"] == 8
     assert not {hit["page"] for hit in room.search("me", QUESTION, "Papers", k=50)} & {2}
@@ -307,9 +311,39 @@ def test_a_password_opens_a_document_and_is_kept_nowhere(
     assert told["state"] == "done"
     # the next app does not know it any more, and says why there is no picture
     workspace = Workspace(settings.home)
-    view = PageViews(Collections(workspace, settings, Jobs(workspace))).page("me", "Papers", 1, hit["page"], quotes)
-    assert view.picture is None and "Hanna Pell" in view.text
+    again = PageViews(Collections(workspace, settings, Jobs(workspace)))
+    view = again.page("me", "Papers", 1, hit["page"], quotes)
+    assert view.picture is None and view.locked and "Hanna Pell" in view.text
     assert str(view.note).startswith("locked.pdf is protected by a password, which is never written down")
+    # until it is told there and then
+    for word, why in (("wrong", "That password does not open locked.pdf"), ("", "no password yet"), (None, "no password yet")):
+        with pytest.raises(InputError, match=why):
+            again.unlock("me", "Papers", 1, hit["page"], word)  # type: ignore[arg-type]
+        assert again.page("me", "Papers", 1, hit["page"]).locked
+    for owner, document in (("you", 1), ("me", 2)):
+        with pytest.raises(NotFound):
+            again.unlock(owner, "Papers", document, 1, "Café 9!")
+    again.unlock("me", "Papers", 1, hit["page"], "Café 9!")
+    for number in (hit["page"], 1):
+        view = again.page("me", "Papers", 1, number, quotes if number == hit["page"] else [])
+        assert view.picture and not view.locked and view.note is None
+    assert not [path for path in settings.home.rglob("*") if path.is_file() and "Café 9!".encode() in path.read_bytes()]
+
+
+def test_a_locked_file_can_be_tried_with_the_password_that_opened_it(room: Collections, locked: Path) -> None:
+    from playground.rag.preview import preview
+
+    def tried(password: str | None) -> int:
+        return preview(locked, "locked.pdf", room.embedders.load("starter").tokenizer, Size(), password=password).total
+
+    with pytest.raises(FileUnreadable, match="Add it to a collection, and give its password there"):
+        tried(None)
+    with pytest.raises(FileUnreadable, match="That password does not open"):
+        tried("wrong")
+    finished(room.add("me", [(locked, "locked.pdf")], "Papers", passwords={"locked.pdf": "Café 9!"})[0])
+    id = room.info("me", "Papers")["collection_id"]
+    assert room.passwords.of(file_hash(locked), ["x"]) is None
+    assert tried(room.passwords.of(file_hash(locked), ["x", id])) == 12
 
 
 def test_a_password_is_forgotten_after_a_while_and_with_its_document(
@@ -340,12 +374,23 @@ def test_a_password_is_forgotten_after_a_while_and_with_its_document(
     assert room.passwords.get(id, file_hash(locked)) is None
 
 
+def test_a_password_that_was_not_come_to_is_forgotten_too(room: Collections, locked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "SECONDS", 0.5)
+    words = {"locked.pdf": "Café 9!"}
+    job, _ = room.add("me", [(locked, "locked.pdf")], "Papers", "local:/nowhere", words)
+    while not job.finished:
+        time.sleep(0.01)
+    assert job.state == "failed"
+    deadline = time.monotonic() + 5
+    while room.passwords._known and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not room.passwords._known and "Café" not in repr([vars(one) for one in room._indexing.values()])
+
+
 # names
 
 
 def test_documents_and_collections_can_be_renamed(room: Collections, tmp_path: Path) -> None:
-    from playground.errors import InputError, NotFound
-
     (tmp_path / "b.txt").write_text("Other words.")
     finished(room.add("me", [(HANDBOOK, "a.pdf"), (tmp_path / "b.txt", "b.txt")], "Papers")[0])
     room.make("me", "Taken")
@@ -405,16 +450,18 @@ def test_a_collection_is_indexed_anew_with_another_embedder_and_answers_meanwhil
     while job.doing is None or "anew" not in str(job.doing):
         time.sleep(0.01)
     assert room.search("me", QUESTION, "Papers", mode="dense") == before
+    assert room.searched("me", QUESTION, "Papers", 1, Steps())[1].weight_from == "measured"
+    assert room.searched("me", QUESTION, "Papers", 1, Steps(weight=0.2))[1].weight_from == "set"
     with pytest.raises(WrongState):
         room.reindex("me", "Papers", other)
-    with pytest.raises(WrongState):
-        room.add("me", [(HANDBOOK, "b.pdf")], "Papers")
+    assert room.add("me", [(HANDBOOK, "b.pdf")], "Papers")[0] is job
     go.append(1)
     assert finished(job).result["embedder"] == other
     assert room.info("me", "Papers")["embedder"] == other
     after = room.search("me", QUESTION, "Papers", k=50, mode="dense")
     assert not {one["chunk"] for one in after} & {one["chunk"] for one in before}
     assert len(after) == room.info("me", "Papers")["chunks"]
+    assert room.searched("me", QUESTION, "Papers", 1, Steps())[1].weight_from == "cautious"
     assert "Hanna Pell" in room.search("me", QUESTION, "Papers", mode="keyword")[0]["text"]
     index = Index(room.find("me", "Papers") / "index.sqlite")
     assert index.vectors(16)[1].shape[1] == 16
@@ -500,9 +547,15 @@ def test_orders_in_a_document_change_no_answer_and_are_told(room: Collections, t
     assert [one["orders"] for one in told] == [[], [1]]
     answered = list(room.ask("me", QUESTION, "Papers", None, small=True))[-1]
     assert answered["answer"] == wanted["answer"]
-    red = list(room.ask("me", "Where does the spare key to the red door hang?", "Papers", None, small=True))[-1]
-    assert "behind the oven" in str(red["answer"])
-    assert "PWNED" not in str(red["answer"])
+
+    def obeys(prompt: str) -> Iterator[dict[str, Any]]:
+        assert "PWNED" in prompt
+        yield {"text": "PWNED", "adapter": None, "model": "m", "error": None}
+
+    for model, small in ((None, True), (obeys, True), (obeys, False)):
+        red = list(room.ask("me", "Where does the spare key to the red door hang?", "Papers", model, small=small))[-1]
+        assert "behind the oven" in str(red["answer"]) and "PWNED" not in str(red["answer"])
+        assert (red["by"], red["supported"], red["orders"]) == ("document", False, ["evil.md"])
 
 
 # everything, cut off at random

@@ -20,9 +20,12 @@ from pypdf import PdfReader, PdfWriter
 
 from playground.errors import InputError, ModelUnavailable, NotFound, PlaygroundError, PromptError, SettingsError, StorageFull, WrongState
 from playground.jobs import INTERRUPTED, Job, Jobs
-from playground.rag import indexing, shelf
+from playground.rag import documents, indexing
+from playground.rag.chunks import Size
 from playground.rag.embedders import STARTER, Embedders
 from playground.rag.index import Index
+from playground.rag.page_view import PageViews
+from playground.rag.steps import Steps
 from playground.rag.store import Collections
 from playground.settings import PROJECT, Limits, Settings
 from playground.workspace import Workspace, read_json, write_json
@@ -146,6 +149,21 @@ def test_a_document_is_indexed_found_and_quoted(ready: Collections) -> None:
     is_sound(ready)
 
 
+def test_answers_from_a_real_document_name_their_section_even_after_indexing_anew(
+    app: Collections, tmp_path: Path, shared_data: Path
+) -> None:
+    guide = shared_data / "documents" / "gov_public_domain" / "FederalPLGuidelines.pdf"
+    finished(app.add("me", [(guide, guide.name)], "Papers")[0])
+    [card] = app.documents("me", "Papers")
+    assert (card["pages"], card["sections"]) == (118, 150)
+    path = ["III. Write your document", "a. Words", "1. Verbs", "i. Use active voice"]
+    first = list(app.ask("me", "Why should I use the active voice?", "Papers", None, small=True))[-1]["citations"][0]
+    assert (first["page"], first["section"]) == (26, path)
+    static_embedder(tmp_path / "other", 32)
+    finished(app.reindex("me", "Papers", f"local:{tmp_path / 'other'}"))
+    assert app.search("me", "Use active voice", "Papers", mode="keyword")[0]["section"] == path
+
+
 def test_an_answer_without_a_model_is_a_quote_from_its_page(ready: Collections) -> None:
     answered = 0
     for one in QUESTIONS["answerable"]:
@@ -179,7 +197,15 @@ def test_owners_are_apart(ready: Collections, pages: Callable[..., Path]) -> Non
         lambda collection: ready.search("you", QUESTION, collection),
         lambda collection: list(ready.ask("you", QUESTION, collection, None, small=True)),
         lambda collection: ready.delete("you", collection),
+        lambda collection: ready.reindex("you", collection, STARTER),
+        lambda collection: ready.searched("you", QUESTION, collection, 10, Steps()),
+        lambda collection: ready.rename("you", collection, "Mine"),
+        lambda collection: ready.rename_document("you", collection, "handbook.pdf", "mine.pdf"),
         lambda collection: ready.remove("you", collection, "handbook.pdf"),
+        lambda collection: ready.remove("you", collection, 1),
+        lambda collection: ready.notes("you", collection, ""),
+        lambda collection: PageViews(ready).page("you", collection, 1, 1),
+        lambda collection: PageViews(ready).passage("you", collection, 1),
         lambda collection: ready.warm("you", collection),
         lambda collection: ready.under_way("you", collection),
         lambda collection: ready.last_failure("you", collection),
@@ -268,9 +294,29 @@ def test_a_changed_file_takes_the_place_of_the_former_one(app: Collections, page
     is_sound(app)
 
 
-def test_the_newest_of_two_waiting_versions_stays(app: Collections, pages: Callable[..., Path]) -> None:
-    finished(app.add("me", [(pages(1), "a.pdf"), (pages(5, 6), "a.pdf")], "Papers")[0])
-    assert [(one["name"], one["pages"], one["state"]) for one in app.documents("me", "Papers")] == [("a.pdf", 2, "done")]
+def test_the_newest_of_two_waiting_versions_stays(app: Collections, held: threading.Event, pages: Callable[..., Path]) -> None:
+    job, _ = app.add("me", [(pages(1), "a.pdf")], "Papers")
+    assert app.add("me", [(pages(5, 6), "a.pdf")], "Papers")[0] is job
+    held.set()
+    told = finished(job).result
+    assert [(one["name"], one["pages"], one["state"]) for one in told["documents"]] == [("a.pdf", 2, "done")]
+    assert told["notes"] == ["a.pdf has taken the place of the version that was here before."] == app.notes("me", "Papers", job.job_id)
+    is_sound(app)
+
+
+def test_two_files_of_one_name_in_one_upload_both_stay(app: Collections, pages: Callable[..., Path]) -> None:
+    first, second, third = pages(1), pages(5, 6), pages(1, 3, 5)
+
+    def standing() -> list[tuple[str, int]]:
+        return [(one["name"], one["pages"]) for one in app.documents("me", "Papers")]
+
+    job, _ = app.add("me", [(first, "a.pdf"), (second, "a.pdf"), (first, "a.pdf")], "Papers")
+    assert finished(job).result["notes"] == ["Two different files of one upload are called a.pdf. One of them is a (2).pdf here."]
+    assert standing() == [("a.pdf", 1), ("a (2).pdf", 2)]
+    # in whichever order they come again, the changed one takes the place of its own former version
+    job, _ = app.add("me", [(third, "a.pdf"), (first, "a.pdf")], "Papers")
+    assert "a (2).pdf has taken the place" in " ".join(finished(job).result["notes"])
+    assert standing() == [("a.pdf", 1), ("a (2).pdf", 3)]
     is_sound(app)
 
 
@@ -287,6 +333,45 @@ def test_a_version_that_fails_leaves_the_former_one(app: Collections, pages: Cal
     is_sound(app)
 
 
+def test_a_version_that_failed_is_taken_out_without_the_good_one(app: Collections, pages: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "bad.pdf").write_bytes(b"%PDF-1.7 but no more")
+
+    def spoil() -> tuple[int, int]:
+        finished(app.add("me", [(tmp_path / "bad.pdf", "a.pdf")], "Papers")[0])
+        good, bad = app.documents("me", "Papers")
+        assert (good["state"], bad["state"]) == ("done", "failed")
+        return good["document_id"], bad["document_id"]
+
+    finished(app.add("me", [(pages(1), "a.pdf")], "Papers")[0])
+    spoil()
+    app.remove("me", "Papers", "a.pdf")
+    assert states(app) == [("a.pdf", "done")]
+    _, bad = spoil()
+    app.remove("me", "Papers", bad)
+    assert states(app) == [("a.pdf", "done")]
+    good, bad = spoil()
+    app.rename_document("me", "Papers", "a.pdf", "b.pdf")
+    assert states(app) == [("b.pdf", "done"), ("a.pdf", "failed")]
+    app.rename_document("me", "Papers", bad, "c.pdf")
+    assert states(app) == [("b.pdf", "done"), ("c.pdf", "failed")]
+    app.remove("me", "Papers", good)
+    assert states(app) == [("c.pdf", "failed")]
+    for nothing in (good, "b.pdf", "1", True, None):
+        with pytest.raises(NotFound):
+            app.remove("me", "Papers", nothing)  # type: ignore[arg-type]
+
+
+def test_a_collection_keeps_its_embedder_and_says_so(ready: Collections, pages: Callable[..., Path]) -> None:
+    for more in ({"embedder": STARTER}, {"size": Size()}, {}):
+        assert finished(ready.add("me", [(HANDBOOK, "handbook.pdf")], "Papers", **more)[0]).result["notes"] == [
+            "handbook.pdf is already there, with the same content."
+        ]
+    for other in ({"embedder": "intfloat/multilingual-e5-small"}, {"size": Size(100)}):
+        job, _ = ready.add("me", [(HANDBOOK, "handbook.pdf")], "Papers", **other)
+        assert finished(job).result["notes"][0].startswith("Papers keeps the embedder and the size of passages")
+    assert ready.info("me", "Papers")["passage_tokens"] == 220
+
+
 def test_one_bad_file_does_not_hold_up_the_others(app: Collections, pages: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "text.pdf").write_text("only words")
     blank = PdfWriter()
@@ -301,6 +386,16 @@ def test_one_bad_file_does_not_hold_up_the_others(app: Collections, pages: Calla
     job, folder = app.add("me", files[:2], "Papers")
     assert [one["state"] for one in finished(job).result["documents"]] == ["failed", "failed", "done"]
     assert len(list((folder / "documents").iterdir())) == 3
+
+
+def test_a_file_given_again_under_its_right_ending_is_read(app: Collections, tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("The harbour cafe opens at nine on Sundays.\n", "utf-8")
+    finished(app.add("me", [(tmp_path / "notes", "notes.pdf")], "Papers")[0])
+    assert states(app) == [("notes.pdf", "failed")]
+    _, folder = app.add("me", [(tmp_path / "notes", "notes.txt")], "Papers")
+    until(lambda: states(app) == [("notes.txt", "done")])
+    assert [path.suffix for path in (folder / "documents").iterdir()] == [".txt"]
+    is_sound(app)
 
 
 @pytest.mark.parametrize(
@@ -354,7 +449,7 @@ def test_a_full_disk_while_copying_is_told_and_leaves_nothing(
         target.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(shelf.shutil, "copyfile", full)
+    monkeypatch.setattr(documents.shutil, "copyfile", full)
     with pytest.raises(StorageFull):
         app.add("me", [(pages(1), "a.pdf")], "Papers")
     monkeypatch.undo()
@@ -451,10 +546,10 @@ def until(condition: Callable[[], Any], seconds: float = 20) -> None:
 def test_a_stopped_indexing_can_be_taken_up_again(app: Collections, held: threading.Event, pages: Callable[..., Path]) -> None:
     job, _ = app.add("me", [(pages(1), "a.pdf"), (pages(3), "b.pdf")], "Papers")
     until(lambda: job.state == "running" and job.doing)
-    with pytest.raises(WrongState, match="being indexed already"):
-        app.add("me", [(pages(5), "c.pdf")], "Papers")
     with pytest.raises(WrongState):
         app.remove("me", "Papers", "a.pdf")
+    with pytest.raises(WrongState):
+        app.rename_document("me", "Papers", "a.pdf", "c.pdf")
     assert app.under_way("me", "Papers") is job
     until(lambda: states(app) == [("a.pdf", "reading"), ("b.pdf", "waiting")])
     app.jobs.stop("me", job.job_id)
@@ -467,6 +562,58 @@ def test_a_stopped_indexing_can_be_taken_up_again(app: Collections, held: thread
     finished(app.add("me", [], "Papers")[0])
     assert states(app) == [("a.pdf", "done"), ("b.pdf", "done")]
     is_sound(app)
+
+
+def test_a_file_that_comes_while_others_are_read_is_read_after_them(
+    app: Collections, held: threading.Event, pages: Callable[..., Path]
+) -> None:
+    job, _ = app.add("me", [(pages(1), "a.pdf")], "Papers")
+    until(lambda: states(app) == [("a.pdf", "reading")])
+    later, folder = app.add("me", [(pages(3), "b.pdf")], "Papers")
+    assert later is job
+    assert states(app) == [("a.pdf", "reading"), ("b.pdf", "waiting")]
+    app.jobs.stop("me", job.job_id)  # what comes now is for another one
+    last, _ = app.add("me", [(pages(5), "c.pdf")], "Papers")
+    assert last is not job and job.finished
+    held.set()
+    finished(last)
+    assert states(app) == [("a.pdf", "done"), ("b.pdf", "done"), ("c.pdf", "done")]
+    assert len(list((folder / "documents").iterdir())) == 3
+    is_sound(app)
+
+
+def test_files_that_come_all_the_time_are_all_read(app: Collections, pages: Callable[..., Path], tmp_path: Path) -> None:
+    jobs = []
+    for number in range(12):
+        (tmp_path / f"{number}.txt").write_text(f"The key number {number} hangs behind the oven.\n", "utf-8")
+        jobs.append(app.add("me", [(tmp_path / f"{number}.txt", f"{number}.txt")], "Papers")[0])
+        time.sleep(0.01 * (number % 7))
+    for job in jobs:
+        finished(job)
+    assert {state for _, state in states(app)} == {"done"}
+    assert len(states(app)) == index_of(app).count() == 12
+
+
+def test_a_file_that_comes_while_a_collection_is_indexed_anew_is_read_afterwards(
+    ready: Collections, pages: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, real = threading.Event(), Index.swap
+
+    def swap(index: Index, about: dict[str, Any]) -> None:
+        assert go.wait(20)
+        real(index, about)
+
+    monkeypatch.setattr(Index, "swap", swap)
+    job = ready.reindex("me", "Papers", STARTER)
+    until(lambda: job.doing)
+    with pytest.raises(WrongState, match="being indexed already"):
+        ready.reindex("me", "Papers", STARTER)
+    assert ready.add("me", [(pages(1), "one.pdf")], "Papers")[0] is job
+    go.set()
+    told = finished(job).result
+    assert states(ready) == [("handbook.pdf", "done"), ("one.pdf", "done")]
+    assert told["documents"] == 2 and told["chunks"] == index_of(ready).count()
+    is_sound(ready)
 
 
 def test_a_collection_can_be_deleted_while_it_is_indexed(app: Collections, held: threading.Event, pages: Callable[..., Path]) -> None:
@@ -528,6 +675,28 @@ def test_a_damaged_chroma_costs_no_answer(ready: Collections, open_app: Open, se
     room.delete("me", "Papers")
 
 
+@pytest.mark.parametrize("content", [b"garbage" * 1000, b""], ids=["garbage", "emptied"])
+def test_a_damaged_index_is_told_and_can_be_deleted(ready: Collections, pages: Callable[..., Path], content: bytes) -> None:
+    finished(ready.add("me", [(pages(1), "a.pdf")], "Others")[0])
+    folder = ready.find("me", "Papers")
+    for path in folder.glob("index.sqlite*"):
+        path.unlink()
+    (folder / "index.sqlite").write_bytes(content)
+    attempts: list[Callable[[], Any]] = [
+        lambda: ready.documents("me", "Papers"),
+        lambda: ready.search("me", QUESTION, "Papers"),
+        lambda: ready.add("me", [(pages(1), "a.pdf")], "Papers"),
+        lambda: ready.reindex("me", "Papers", STARTER),
+    ]
+    for attempt in attempts:
+        with pytest.raises(WrongState, match="index of this collection is damaged"):
+            attempt()
+    assert {one["collection"]: one["damaged"] for one in ready.list("me")} == {"Papers": True, "Others": False}
+    assert ready.delete("me", "Papers")["deleted"]
+    assert not folder.exists()
+    is_sound(ready, "Others")
+
+
 @pytest.mark.parametrize("how", ["one missing", "one too many", "others"])
 def test_vectors_that_do_not_fit_the_passages_are_made_again(ready: Collections, how: str) -> None:
     wanted = [one["chunk"] for one in ready.search("me", QUESTION, "Papers", mode="dense")]
@@ -562,6 +731,49 @@ def static_embedder(folder: Path, dimension: int) -> None:
     tokenizer = Tokenizer.from_file(str(PROJECT / "assets/starter/embedder/tokenizer.json"))
     weights = np.random.default_rng(dimension).normal(size=(tokenizer.get_vocab_size(), dimension)).astype(np.float32)
     SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu").save(str(folder))
+
+
+def short_sighted(folder: Path, tokens: int) -> str:
+    """A random transformer that reads so many tokens, marks included."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    words = ["[UNK]", "[PAD]", "[CLS]", "[SEP]", *(f"w{n}" for n in range(500))]
+    tokenizer = Tokenizer(models.WordLevel({word: n for n, word in enumerate(words)}, "[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", None, [("[CLS]", 2), ("[SEP]", 3)])
+    marks = {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=512, **marks).save_pretrained(folder / "bert")
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=512, **shape)).save_pretrained(folder / "bert")
+    model = SentenceTransformer(modules=[Transformer(str(folder / "bert"), max_seq_length=tokens), Pooling(32)], device="cpu")
+    model.save(str(folder / "model"))
+    return f"local:{folder / 'model'}"
+
+
+def test_an_embedder_sees_the_end_of_every_passage(open_app: Open, tmp_path: Path, settings: Settings) -> None:
+    from playground.rag.chunks import Size
+    from playground.rag.preview import preview
+
+    own = short_sighted(tmp_path, 128)
+    (tmp_path / "a.txt").write_text(" ".join(f"w{n % 400}" for n in range(1000)))
+    room = open_app()
+    embedder = room.embedders.load(own)
+    assert embedder.reads == room.embedders.reads(own) == 126 and Embedders(settings).reads(own) is None
+    for name, first in (("New", own), ("Again", None)):
+        finished(room.add("me", [(tmp_path / "a.txt", "a.txt")], name, first, size=Size(400))[0])
+        if first is None:
+            finished(room.reindex("me", name, own))
+        texts = index_of(room, name).texts()[1]
+        assert {len(text.split()) for text in texts[:-1]} == {126}
+        for text in texts:
+            other = text.rsplit(" ", 1)[0] + " w499"
+            seen, changed = embedder.passages([text, other])
+            assert not np.array_equal(seen, changed)
+    cuts = preview(tmp_path / "a.txt", "a.txt", embedder.tokenizer, Size(400), embedder.reads).cuts
+    assert max(one.tokens for one in cuts) == 126
 
 
 def test_an_embedder_of_another_size_takes_over(open_app: Open, tmp_path: Path, pages: Callable[..., Path]) -> None:

@@ -12,31 +12,26 @@ from playground.errors import ModelUnavailable
 from playground.rag.rerankers import KNOWN, Rerankers
 from playground.settings import Settings
 from playground.workspace import read_json, write_json
-from tests.helpers import make_tokenizer
+from tests.helpers import make_cross_encoder
 
 
 @pytest.fixture(scope="module")
 def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-    from transformers import BertConfig, BertForSequenceClassification
-
-    folder = tmp_path_factory.mktemp("cross") / "encoder"
-    tokenizer = make_tokenizer(512)
-    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
-    torch.manual_seed(0)
-    config = BertConfig(vocab_size=512, num_labels=1, pad_token_id=tokenizer.pad_token_id, initializer_range=0.5, **shape)
-    BertForSequenceClassification(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return make_cross_encoder(tmp_path_factory.mktemp("cross") / "encoder")
 
 
-def test_it_scores_pairs_and_always_alike(cross_encoder: Path, settings: Settings) -> None:
+def test_it_scores_pairs_and_always_alike(cross_encoder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     rerankers = Rerankers(settings)
     texts = ["The shop opens at nine.", "Anger and joy.", "The shop opens at nine. " * 400]
     scores = rerankers.scores(f"local:{cross_encoder}", "When does the shop open?", texts)
     assert len(scores) == 3 and all(0 <= score <= 1 for score in scores) and len(set(scores)) == 3
     assert rerankers.scores(f"local:{cross_encoder}", "When does the shop open?", texts) == pytest.approx(scores, abs=1e-5)
     assert rerankers.scores(f"local:{cross_encoder}", "When?", []) == []
+    model, calls = rerankers._open(rerankers.known(f"local:{cross_encoder}")), []
+    monkeypatch.setattr(model, "predict", lambda pairs, **more: calls.append(pairs) or [0.5] * len(pairs))
+    for question in ("Who?", "Who?", "Where?"):
+        assert rerankers.scores(f"local:{cross_encoder}", question, texts) == [0.5] * 3
+    assert len(calls) == 2, "an answer and its X-ray cost one reading"
 
 
 @pytest.mark.parametrize("kind", ["evil.Module", "sentence_transformers.evil.Sneaky"])

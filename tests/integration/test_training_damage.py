@@ -136,7 +136,7 @@ def test_every_file_of_a_run_is_damaged_in_turn(truths: dict[str, Truth], base: 
             (folder / name).write_bytes(left)
             try:
                 look(runs, folder, was, name)
-                if name.startswith("adapter/") or name == "manifest.json":
+                if name.startswith("adapter") or name == "manifest.json":
                     load(runs, was, base)
                 take_up(runs, folder, was, name)
                 runs.delete("me", was.run.run_id)
@@ -195,7 +195,7 @@ def load(runs: Runs, was: Truth, base: Any) -> None:
         return
     from safetensors.torch import load_file
 
-    true = load_file(was.folder / "adapter" / "adapter_model.safetensors")
+    true = load_file(record.learned_at(was.folder, "adapter") / "adapter_model.safetensors")  # type: ignore[operator]
     on = {key.replace(f".{adapters.loaded[0].key}.", "."): one for key, one in adapters._peft.named_parameters() if "lora_" in key}
     assert len(on) == len(true) and all(torch.equal(on[key], weight) for key, weight in true.items())
 
@@ -266,7 +266,9 @@ def test_how_an_adapter_began_is_noted_anew_where_that_is_damaged(truths: dict[s
     for broken in ("", "initial/adapter_model.safetensors"):
         run, folder = gone_on(truths["from weights"], tmp_path / "home", broken)
         assert run.state == "done" and run.step == 6, run.error
-        learned.append(load_file(folder / "adapter" / "adapter_model.safetensors"))
+        adapter = record.learned_at(folder, "adapter")
+        assert adapter is not None
+        learned.append(load_file(adapter / "adapter_model.safetensors"))
     assert learned[0].keys() == learned[1].keys() and all((learned[0][key] - learned[1][key]).abs().max() < 1e-5 for key in learned[0])
 
 
@@ -290,6 +292,19 @@ def test_what_a_killed_worker_was_writing_is_taken_away_at_the_next_checkpoint(t
     (left / "weights.safetensors").write_bytes(b"half")
     written = checkpoints.save(tmp_path / "checkpoints", 8, {"weights": {"a": torch.ones(2)}}, {})
     assert [one.name for one in (tmp_path / "checkpoints").iterdir()] == [written.name] and checkpoints.whole(written)
+
+
+def test_a_checkpoint_with_what_is_no_number_is_not_kept_as_the_result(tmp_path: Path) -> None:
+    import torch
+
+    for step, value in ((2, 1.0), (4, 2.0), (6, float("nan"))):
+        tensors = {"weights": {"a": torch.tensor([1.0, value])}}
+        checkpoints.save(tmp_path, step, tensors, {"best": [0.5, 2]})
+    assert [step for step, _ in checkpoints.candidates(tmp_path, best=True)] == [2, 4]
+    assert [step for step, _ in checkpoints.candidates(tmp_path, best=False)] == [4, 2]
+    (tmp_path / "checkpoint-00000002" / "weights.safetensors").write_bytes(b"half")
+    assert [step for step, _ in checkpoints.candidates(tmp_path, best=True)] == [4]
+    assert list(checkpoints.candidates(tmp_path / "none", best=True)) == []
 
 
 def test_both_copies_of_what_was_asked_are_damaged(truths: dict[str, Truth], tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from playground.errors import WrongState
+from playground.errors import SettingsError, WrongState
 from playground.messages import conversation
 from playground.models.catalog import Catalog
 from playground.settings import PROJECT, Settings
-from playground.training import record
+from playground.training import plan, record
 from playground.training.metrics import read_since
 from playground.training.progress import Status
 from playground.training.runs import Runs
@@ -236,7 +236,7 @@ def test_a_run_that_fell_apart_is_not_offered_to_be_resumed(
 ) -> None:
     from playground.training import checkpoints, follow, resuming
 
-    folder = folder_of(workspace, settings, learner, max_steps=8, save_steps=2)
+    folder = folder_of(workspace, settings, learner, validation=0, max_steps=8, save_steps=2)
     real = follow.Follow.on_log
 
     def fall_apart(self: Any, args: Any, state: Any, control: Any, logs: dict[str, Any], **more: Any) -> None:
@@ -247,9 +247,59 @@ def test_a_run_that_fell_apart_is_not_offered_to_be_resumed(
     run = record.read(folder)
     assert run.state == "failed" and "step 5" in str(run.error) and checkpoints.newest(folder / "checkpoints")
     assert run.can_resume is None
+    assert run.has_adapter and record.manifest(folder)["step"] == 4  # type: ignore[index]
+    assert any("step 4" in one and "all was well" in one for one in run.warnings)
     with pytest.raises(WrongState, match="smaller learning rate"):
         resuming.take_up(folder, {}, turn=1.0)
     assert record.read(folder).state == "failed"
+
+
+def test_the_best_is_kept_of_a_run_that_fell_apart(
+    workspace: Workspace, settings: Settings, learner: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safetensors.numpy import load_file
+
+    from playground.training import checkpoints, follow
+
+    folder = folder_of(workspace, settings, learner, max_steps=20, save_steps=2, eval_steps=2)
+    real_log, real_check = follow.Follow.on_log, follow.Follow.on_evaluate
+
+    def fall_apart(self: Any, args: Any, state: Any, control: Any, logs: dict[str, Any], **more: Any) -> None:
+        real_log(self, args, state, control, {**logs, "loss": math.nan} if state.global_step == 9 and "loss" in logs else logs, **more)
+
+    def best_at_6(self: Any, args: Any, state: Any, control: Any, metrics: dict[str, Any], **more: Any) -> None:
+        real_check(self, args, state, control, {**metrics, "eval_loss": 1 + abs(state.global_step - 6)}, **more)
+
+    monkeypatch.setattr(follow.Follow, "on_log", fall_apart)
+    monkeypatch.setattr(follow.Follow, "on_evaluate", best_at_6)
+    assert main(folder) == 0
+    run = record.read(folder)
+    assert run.state == "failed" and "step 9" in str(run.error), "it tells why it ended"
+    assert run.has_adapter and any("step 6" in one and "lowest" in one for one in run.warnings), run.warnings
+    assert record.manifest(folder)["step"] == 6  # type: ignore[index]
+    kept, saved = load_file(folder / "adapter" / "adapter_model.safetensors"), checkpoints.of_step(folder / "checkpoints", 6)
+    weights = load_file(saved / "weights.safetensors")  # type: ignore[operator]
+    assert len(kept) == len(weights)
+    for name, weight in weights.items():
+        assert (weight == kept[name.replace(".default", "")]).all(), name
+
+
+def test_while_it_writes_large_files_it_says_so(
+    workspace: Workspace, settings: Settings, learner: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from playground.training import checkpoints, methods
+
+    folder, told = folder_of(workspace, settings, learner, max_steps=2, save_steps=2), []
+    for module in (checkpoints, methods):
+
+        def save(*args: Any, real: Any = module.save, **more: Any) -> Any:  # type: ignore[attr-defined]
+            told.append(record.status(folder)["saving"])
+            return real(*args, **more)
+
+        monkeypatch.setattr(module, "save", save)
+    main(folder)
+    assert len(told) >= 2 and all(told) and record.read(folder).state == "done"
+    assert record.status(folder)["saving"] is False
 
 
 def test_a_full_disk_ends_the_run_with_a_sentence_and_whole_metrics(
@@ -291,7 +341,12 @@ def test_unexpected_ends_are_told_in_plain_words(
     assert run.state == "failed" and said in str(run.error) and "odd" not in str(run.error)
 
 
-def test_layers_that_do_not_exist_are_named(workspace: Workspace, settings: Settings, learner: Path) -> None:
+def test_layers_that_do_not_exist_are_named(
+    workspace: Workspace, settings: Settings, learner: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SettingsError, match="wonder_proj"):
+        folder_of(workspace, settings, learner, target_modules=["q_proj", "wonder_proj"])
+    monkeypatch.setattr(plan, "layers_here", lambda ref: None)  # as of a model that is downloaded when the run begins
     folder = folder_of(workspace, settings, learner, target_modules=["q_proj", "wonder_proj"])
     main(folder)
     run = record.read(folder)

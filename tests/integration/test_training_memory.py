@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,10 +11,12 @@ from typing import Any
 import pytest
 
 from playground.messages import conversation
+from playground.models.catalog import Catalog
+from playground.settings import Settings
 from playground.training.runs import Runs
 from playground.workspace import Workspace
 from tests.helpers import make_tiny_model
-from tests.integration.colours import learn_here, wait_for
+from tests.integration.colours import finish, learn_here, start, wait_for
 
 resource = pytest.importorskip("resource")
 LEAVE_MB = 250  # of address space beyond what the worker has when its first step begins
@@ -68,6 +72,28 @@ def begun(runs: Runs, tiny: Path, **settings: Any) -> str:
         **settings,
     }
     return runs.start("me", dataset_id="d", dataset_name="colours", splits=splits, settings=chosen)
+
+
+def test_a_worker_that_the_kernel_ends_goes_on_from_its_last_checkpoint_with_half_the_batch(
+    workspace: Workspace, settings: Settings, learner: Path
+) -> None:
+    """It is really killed, without a word; only the kernel's count is told by the test, which cannot fill the machine's memory."""
+    killed: list[int] = []
+    runs = Runs(workspace, Catalog(settings), ended_by_kernel=lambda: {"boot": "", "of": "", "count": len(killed)})
+    runs.open()
+    try:
+        run_id = start(runs, learner, max_steps=120, save_steps=5, eval_steps=40, per_device_train_batch_size=8)
+        wait_for(lambda: runs.get("me", run_id).step >= 12)
+        killed.append(runs.get("me", run_id).pid or 0)
+        os.kill(killed[0], signal.SIGKILL)
+        run = finish(runs, run_id)
+    finally:
+        runs.close()
+    assert run.step == 120 and run.has_adapter and run.pid != killed[0]
+    assert (run.settings["per_device_train_batch_size"], run.settings["gradient_accumulation_steps"]) == (4, 2)
+    assert any("ran out of memory" in one and "so 4 examples" in one and "instead of 8" in one for one in run.warnings), run.warnings
+    assert "going on from step" in (workspace.find("runs", run_id, "me") / "worker.log").read_text()
+    assert [point["step"] for point in runs.metrics("me", run_id)] == list(range(121)), "no point lost or doubled"
 
 
 @pytest.mark.timeout(400)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from playground.training.defaults import SIDE_BY_SIDE
+from playground.models.folder import sliding_window_of
+from playground.training.circumstances import SIDE_BY_SIDE
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 LENGTHS = (3, 70, 1, 130, 64, 20)
@@ -87,6 +88,21 @@ def test_rows_side_by_side_are_as_if_each_stood_alone(kind: str, sixteen: bool) 
     assert ours.norm().item() == pytest.approx(theirs.norm().item(), rel=0.03 if sixteen else 1e-3)
 
 
+GEMMA = {
+    "model_type": "gemma3_text", "vocab_size": 64, "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "head_dim": 16,
+    "num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 32_768,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SIDE_BY_SIDE)
+def test_how_far_a_model_looks_back_is_read_from_its_file_as_transformers_reads_it(kind: str) -> None:
+    from transformers import AutoConfig
+
+    for given in ({}, {"sliding_window": None}, {"sliding_window": 77}, {"sliding_window": 77, "use_sliding_window": True}):
+        read = getattr(AutoConfig.for_model(kind, **given), "sliding_window", None)
+        assert sliding_window_of({"model_type": kind, **given}) == read, given
+
+
 def test_a_model_that_looks_back_in_other_ways_is_not_laid_side_by_side() -> None:
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -103,6 +119,7 @@ def test_a_model_that_looks_back_in_other_ways_is_not_laid_side_by_side() -> Non
         )
     )  # fmt: skip
     assert side_by_side(window, 16) and not side_by_side(window, 17)
+    assert not side_by_side(AutoModelForCausalLM.from_config(AutoConfig.for_model(**GEMMA, sliding_window=512)), 1024)
     scaled = AutoConfig.for_model(
         "gemma2", vocab_size=64, hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=2,
         head_dim=16,

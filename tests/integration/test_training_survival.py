@@ -12,7 +12,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from playground.errors import SettingsError, WrongState
-from playground.training import checkpoints
+from playground.models.catalog import Catalog
+from playground.settings import Settings
+from playground.training import checkpoints, record
 from playground.training.runs import Runs
 from playground.workspace import Workspace
 from tests.integration.colours import finish, learn_here, start, wait_for
@@ -78,7 +80,7 @@ def test_stop_and_go_on_and_go_further(runs: Runs, learner: Path) -> None:
     with pytest.raises(SettingsError, match="cannot change on the way"):
         runs.resume("me", run_id, {"learning_rate": 1})
     again = runs.resume("me", run_id, {"max_steps": max(80, stopped.step + 1)})
-    assert again.state in ("queued", "starting") and not again.has_adapter and again.step == stopped.step
+    assert again.state in ("queued", "starting") and again.has_adapter and again.step == stopped.step
     run = finish(runs, run_id)
     assert run.seconds > seconds and run.settings["max_steps"] == run.max_steps == max(80, stopped.step + 1)
     if run.max_steps == 80:
@@ -88,6 +90,40 @@ def test_stop_and_go_on_and_go_further(runs: Runs, learner: Path) -> None:
     runs.resume("me", run_id, {"max_steps": run.step + 30})
     further = finish(runs, run_id)
     assert further.step == run.step + 30 and [p["step"] for p in runs.metrics("me", run_id)] == list(range(further.step + 1))
+
+
+@pytest.mark.timeout(300)
+def test_a_worker_that_is_deaf_to_stop_is_ended_and_what_it_had_saved_is_kept(
+    workspace: Workspace, settings: Settings, learner: Path
+) -> None:
+    runs = Runs(workspace, Catalog(settings), patience=0.5)
+    runs.open()
+    try:
+        run_id = start(runs, learner, max_steps=5000, save_steps=5, eval_steps=10)
+        wait_for(lambda: runs.get("me", run_id).step >= 22)
+        folder, pid = workspace.find("runs", run_id, "me"), runs.get("me", run_id).pid
+        os.kill(pid, signal.SIGSTOP)  # it hangs for good
+        while record.status(folder)["saving"]:  # in which more patience is had with it
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.05)
+            os.kill(pid, signal.SIGSTOP)
+        assert runs.stop("me", run_id).state == "stopping"
+        wait_for(lambda: record.status(folder).get("rescue"), 20)
+        assert runs.stop("me", run_id).state == "stopping", "and pressing it once more harms nothing"
+        wait_for(lambda: runs.get("me", run_id).finished)
+    finally:
+        runs.close()
+        assert runs._line.kill(folder)
+    run = runs.get("me", run_id)
+    assert run.state == "stopped" and "did not answer" in str(run.error)
+    assert run.has_adapter and any("What is kept is from step" in one for one in run.warnings)
+    assert run.can_resume and run.can_resume >= 20
+    ref, best = runs.adapter("me", run_id), run.best_step
+    assert ref.step == best
+    kept = load_file(ref.path / "adapter_model.safetensors")
+    saved = load_file(ref.path.parent / "checkpoints" / f"checkpoint-{best:08d}" / "weights.safetensors")
+    assert kept.keys() == {name.replace(".default", "") for name in saved}
+    assert all((kept[name.replace(".default", "")] == weight).all() for name, weight in saved.items())
 
 
 @pytest.mark.timeout(300)

@@ -15,6 +15,7 @@ import pytest
 from playground.messages import Conversation, Message
 from playground.models.catalog import Catalog
 from playground.settings import Settings
+from playground.training import record
 from playground.training.runs import Runs
 from playground.workspace import Workspace
 from tests.integration.colours import begin, examples, learn_here, wait_for
@@ -144,3 +145,34 @@ def test_long_chats_and_texts_are_learnt(runs: Runs, learner: Path, workspace: W
     assert len(samples["prompts"]) == 3 and len(samples["steps"][-1]["answers"]) == 3
     assert samples["prompts"][0]["prompt"].startswith("user says" if task == "chat" else "the sky")
     assert runs.adapter("me", run_id).task == task
+
+
+def test_of_a_run_on_a_card_the_cards_memory_is_told(
+    runs: Runs, learner: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from playground.training import follow, memory, worker
+
+    stand_in = SimpleNamespace(
+        is_available=lambda: True, memory_reserved=lambda: 700 * 1024**2, max_memory_reserved=lambda: 900 * 1024**2 + 5
+    )
+
+    def card() -> dict[str, int]:
+        """`memory.card` with a card, while all else of the run knows that there is none."""
+        with monkeypatch.context() as patched:
+            patched.setattr(torch, "cuda", stand_in)
+            return memory.card()
+
+    run_id = learn_here(runs, workspace, lambda: begin(runs, learner, 24, method="lora", max_steps=3, eval_steps=2))
+    assert runs.get("me", run_id).max_memory_reserved_mb is None
+    assert all(point["memory_reserved_mb"] is None for point in runs.metrics("me", run_id)), "no card, no figure"
+    monkeypatch.setattr(follow, "card", card)
+    monkeypatch.setattr(worker, "card", card)
+    run_id = learn_here(runs, workspace, lambda: begin(runs, learner, 24, method="lora", max_steps=3, eval_steps=2))
+    run = runs.get("me", run_id)
+    assert (run.memory_reserved_mb, run.max_memory_reserved_mb) == (700, 900) and run.memory_mb and run.memory_mb > 100
+    learned = [point for point in runs.metrics("me", run_id) if point["loss"] is not None]
+    assert [(point["memory_reserved_mb"], point["max_memory_reserved_mb"]) for point in learned] == [(700, 900)] * 3
+    manifest = record.manifest(workspace.find("runs", run_id, "me"))
+    assert manifest is not None and manifest["max_memory_reserved_mb"] == 900

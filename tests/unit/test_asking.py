@@ -42,13 +42,17 @@ def host() -> Recorder:
     return Recorder()
 
 
+searched: list[Any] = []  # how, of each question that reads documents
+
+
 @pytest.fixture
 def asking(host: Recorder, tmp_path: Path) -> Asking:
-    def ask(owner: str, text: str, collection: str, generate: Any, *, small: bool, mode: str) -> Iterator[dict[str, Any]]:
+    def ask(owner: str, text: str, collection: str, generate: Any, *, small: bool, mode: str, settings: Any) -> Iterator[dict[str, Any]]:
         cited = [{"document": "d.pdf", "page": 1, "label": None, "quote": "It is so."}]
+        searched.append((mode, settings))
         for _ in generate(f"Context: It is so.\n\nQuestion: {text}"):
-            yield {"citations": cited, "refused": False, "supported": False, "done": False}
-        yield {"citations": cited, "refused": False, "supported": True, "done": True}
+            yield {"citations": cited, "refused": False, "supported": False, "orders": ["d.pdf"], "done": False}
+        yield {"citations": cited, "refused": False, "supported": True, "orders": ["d.pdf"], "done": True}
 
     runs: Any = SimpleNamespace(adapter=lambda owner, run_id: adapter(run_id))
     collections: Any = SimpleNamespace(ask=ask, check=lambda *args: None)
@@ -96,20 +100,33 @@ def test_a_text_to_go_on_with_knows_no_turns() -> None:
 
 
 def test_more_runs_and_documents_get_panes_of_their_own(asking: Asking, host: Recorder) -> None:
-    states = last(asking.compare("me", "Why?", "mine", {"runs": ["other", "mine", "third"], "collection": "Papers"}))
+    steps = {"mode": "keyword", "thesaurus": True, "reranker": "local:x"}
+    states = last(asking.compare("me", "Why?", "mine", {"runs": ["other", "mine", "third"], "collection": "Papers", **steps}))
     assert list(states) == ["base", "tuned", "other", "third", "base_documents", "tuned_documents"]
     asked = {pane.key: pane for pane in host.panes}
     assert asked["base"].adapter is None and asked["base_documents"].adapter is None
     assert [asked[key].adapter.run_id for key in ("tuned", "other", "third", "tuned_documents")] == ["mine", "other", "third", "mine"]  # type: ignore[union-attr]
     for key in ("base_documents", "tuned_documents"):
         assert states[key]["sentence"] == "It is so." and states[key]["supported"] and states[key]["done"]
+        assert states[key]["orders"] == ["d.pdf"]
         assert "Context: It is so." in asked[key].conversation.prompt[-1].content
+    assert searched[-2:] == [("keyword", {"thesaurus": True, "reranker": "local:x"})] * 2
     assert states["tuned"]["step"] == 7 and states["base"]["step"] is None and states["other"]["settings"]["temperature"] == 0
 
 
 @pytest.mark.parametrize(
     "settings",
-    [{"runs": "abc"}, {"runs": [1]}, {"collection": 3}, {"runs": list("abcdef")}, {"system": 1}, {"use_template": "yes"}, {"heat": 1}],
+    [
+        {"runs": "abc"},
+        {"runs": [1]},
+        {"collection": 3},
+        {"runs": list("abcdef")},
+        {"system": 1},
+        {"use_template": "yes"},
+        {"heat": 1},
+        {"weight": 2},
+        {"mode": "psychic"},
+    ],
     ids=str,
 )
 def test_settings_are_checked(asking: Asking, settings: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from playground.rag.exam.expected import Expected, expected
 from playground.rag.exam.figures import MEASURES, compared, figures, matched
 from playground.rag.exam.likeness import best, contains, exact, f1, tokens
 from playground.rag.exam.marks import DEPTH, marked
+from playground.rag.exam.pages import holds, page_of
 
 quick = settings(max_examples=100, deadline=None)
 texts = st.text(max_size=40)
@@ -79,10 +80,38 @@ def test_what_says_that_there_is_no_answer(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "page, number", [("3", 3), ("p. 4", 4), ("Página 12", 12), ("3.0", 3), ("5-6", 5), ("", None), ("iv", None), ("0", None)]
-)
-def test_pages_as_people_write_them(page: str, number: int | None) -> None:
-    assert expected("q", "a", "", page).page == number
+    "written, page",
+    [
+        ("3", 3), ("p. 4", 4), ("p3", 3), ("Página 12", 12), ("3.0", 3), ("page 3 of 12", 3), ("5 (vii)", 5), ("slide 4", 4),
+        ("pages 3", 3), ("páginas 3", 3), ("págs. 3", 3), ("pages 3-4", "3-4"), ("pp. 3–4", "3-4"), ("fls. 3 a 5", "3-5"), ("9-3", 9),
+        ("3, 7 and 9", "3, 7, 9"), ("p. 3 e p. 5", "3, 5"), ("IV", "iv"), ("p. iii-v", "iii-v"), ("A-3", "A-3"),
+        ("", None), ("0", None), ("-", None), ("n/a", None), ("see chapter 2", None), ("civil", None), ("1234567", None),
+    ],
+)  # fmt: skip
+def test_pages_as_people_write_them(written: str, page: int | str | None) -> None:
+    assert expected("q", "a", "", written).page == page
+    assert page is None or page_of(str(page)) == page, "what is kept is read as the same again"
+
+
+@pytest.mark.parametrize(
+    "page, count, label, right",
+    [
+        (3, 3, "", True), (3, 3, "i", True), (3, 7, "3", True), (3, 7, "13", False), (3, 7, "3 Methods", False), (3, 4, "iii", False),
+        ("3-4", 4, "", True), ("3-4", 8, "4", True), ("3-4", 5, "", False), ("3, 7", 5, "", False), ("3, 7", 7, "", True),
+        ("iv", 6, "iv", True), ("iii-v", 6, "IV", True), ("iv", 4, "2", False), ("iv", 4, "", True), ("A-3", 40, "a-3", True),
+    ],
+)  # fmt: skip
+def test_a_page_is_right_by_its_printed_number_or_its_place(page: int | str, count: int, label: str, right: bool) -> None:
+    assert holds(page, count, label) is right
+    told = row(Expected("When?", ("nine",), "", page), state(citations=[{**CITED, "page": count, "label": label}]))
+    assert told["page_right"] is right
+
+
+@quick
+@given(st.text(max_size=30))
+def test_no_page_breaks_the_reader(text: str) -> None:
+    page = page_of(text)
+    assert page is None or page_of(str(page)) == page
 
 
 def test_several_answers_in_one_cell() -> None:
@@ -180,6 +209,15 @@ def test_pairs_are_of_the_same_questions_however_they_are_ordered() -> None:
     assert [r["question"] for r in one] == [r["question"] for r in other] == ["a", "b"]
     told = compared([a, b, c], [again, a])["right"]
     assert (told["before"], told["after"], told["difference"], told["n"]) == (1, 0.5, -0.5, 2)
+
+
+def test_a_few_questions_alike_are_not_certainty() -> None:
+    rows = [row(Expected(name, ("nine",), "", 3), hits=[hit(3)]) for name in "abc"]
+    told = figures(rows)
+    assert told["mrr_10"]["value"] == 1 and told["mrr_10"]["low"] == told["recall_1"]["low"] == pytest.approx(wilson(3, 3)[0], abs=1e-4)
+    assert told["token_f1"]["value"] == 0.4 and told["token_f1"]["low"] < 0.2 and told["token_f1"]["high"] > 0.6
+    worse = [{**one, "rank": None} for one in rows]
+    assert compared(worse, rows)["recall_1"]["changed"] == 3 and compared(rows, rows)["recall_1"]["changed"] == 0
 
 
 def test_a_paired_interval_is_narrower_where_both_find_the_same_questions_hard() -> None:

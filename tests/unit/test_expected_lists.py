@@ -66,6 +66,14 @@ def test_pasted_lines_and_pasted_csv() -> None:
     assert pasted(" \n", LIMITS).listed == []
 
 
+def test_a_page_that_is_none_is_told() -> None:
+    lines = "When?\tnine\ta.pdf\tpages 3-4\nWhy?\tso\t\tsee chapter 2\nWho?\t\t\tnowhere\nHow?\tso\t\t-\n\t\t\tx"
+    taken = pasted(lines, LIMITS)
+    assert [one.page for one in taken.listed] == ["3-4", None, None, None]
+    assert (taken.pages_unread, taken.skipped) == (1, 1)
+    assert given([{"question": "q", "answer": "a", "page": "nowhere"}]).pages_unread == 1
+
+
 def test_what_a_program_gives() -> None:
     listed = given(
         [{"question": "When?", "answers": ["nine", "9"], "page": 3}, {"question": "Why?", "answer": ""}, {"question": ""}]
@@ -97,12 +105,12 @@ def test_no_pasted_text_breaks_the_reader(text: str) -> None:
 
 
 def result(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    how = {"mode": "hybrid", "threshold": 0.45, "phrased_by": "nobody"}
+    how = {"mode": "hybrid", "thesaurus": False, "weight": 0.25, "reranker": "local:=x", "threshold": 0.45, "phrased_by": "nobody"}
     return {"collection": "c", "embedder": "starter", "settings": how, "run": None, "asked": 1_700_000_000.0, "questions": 2, "rows": rows}
 
 
 def test_files_to_take_away_run_nothing_and_lose_nothing(tmp_path: Path) -> None:
-    cited = {"document": "=a.pdf", "page": 3, "label": "", "quote": "x"}
+    cited = {"document": "=a.pdf", "page": 3, "label": "=iii", "unit": "page", "quote": "x"}
     state = {"answer": "=HYPERLINK(1)", "refused": False, "citations": [cited], "confidence": 0.61234}
     rows = [
         marked(Expected("=1+1", ("@x",), "", 3), state, [], stands=False, asked_model=False),
@@ -113,6 +121,8 @@ def test_files_to_take_away_run_nothing_and_lose_nothing(tmp_path: Path) -> None
     assert tuple(first) == HEADS
     assert (first["question"], first["expected"], first["answer"], first["document"]) == ("'=1+1", "'@x", "'=HYPERLINK(1)", "'=a.pdf")
     assert (first["right"], first["refused"], first["page"], first["confidence"]) == ("no", "no", "3", "0.6123")
+    assert (first["expected_page"], first["label"]) == ("3", "'=iii")
+    assert (first["mode"], first["thesaurus"], first["weight"], first["reranker"]) == ("hybrid", "no", "0.25", "local:=x")
     assert second["error"] == "Gone." and second["right"] == ""
     whole = json.loads(save(result(rows), tmp_path / "a.json", "json").read_text("utf-8"))
     assert whole["rows"][0]["question"] == "=1+1" and whole["rows"][1]["error"] == "Gone."

@@ -14,7 +14,7 @@ import pytest
 
 from playground.errors import ModelUnavailable, NotFound
 from playground.models import hub
-from playground.models.catalog import Catalog, memory_needed
+from playground.models.catalog import Catalog, ModelRef, memory_needed
 from playground.models.folder import parameters_of, tensor_shapes, window_of
 from playground.models.known import KNOWN
 from playground.settings import Settings
@@ -226,6 +226,8 @@ def test_damaged_weights_are_told(tmp_path: Path, content: bytes) -> None:
 def test_windows_and_memory() -> None:
     assert window_of({"n_positions": 1024}) == 1024 and window_of({}) == 2048
     assert window_of({"text_config": {"max_position_embeddings": 32768}}) == 32768
+    seen = {"text_config": {"model_type": "gemma3_text", "sliding_window": 512}}
+    assert ModelRef.of("a", "a", None, seen).sliding_window == 512 and ModelRef.of("a", "a", None, {}).sliding_window is None
     assert memory_needed(None, gpu=False) is None
     assert memory_needed(1_000_000_000, gpu=False) > memory_needed(1_000_000_000, gpu=True)  # type: ignore[operator]
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from playground.errors import ModelUnavailable, NotFound, PlaygroundError
-from playground.rag.embedders import KNOWN, LOCAL, STARTER, Embedders, _fingerprint
+from playground.rag.embedders import KNOWN, LOCAL, STARTER, Embedder, Embedders, _fingerprint
 from playground.rag.store import Collections
-from playground.settings import Settings
+from playground.settings import PROJECT, Settings
 from playground.workspace import Workspace
 
 GOOD = "sentence_transformers.models.Normalize"
@@ -27,6 +27,13 @@ def model(folder: Path, *kinds: object) -> str:
     modules = [{"idx": n, "name": str(n), "path": "", "type": kind} for n, kind in enumerate(kinds)]
     (folder / "modules.json").write_text(json.dumps(modules))
     return f"{LOCAL}{folder}"
+
+
+def test_whose_weight_is_called_measured_has_figures() -> None:
+    results = (PROJECT / "tests" / "benchmarks" / "RESULTS.md").read_text("utf-8").splitlines()
+    for one in KNOWN:
+        section = "## Retrieval" if one.id == STARTER else f"## Retrieval with {one.name}"
+        assert one.measured is (section in results), one.name
 
 
 @pytest.mark.parametrize(
@@ -126,6 +133,29 @@ def test_the_list_says_what_it_offers() -> None:
     for one in KNOWN:
         assert all(0 <= weight <= 1 for weight in one.weights)
         assert str(one.about).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("most", "prompt", "reads"),
+    [(None, "", None), (float("inf"), "", None), (10**30, "", None), (128, "", 126), (128, "passage: ", 123), (8, "", 16)],
+)
+def test_how_much_of_a_passage_is_read(most: float | None, prompt: str, reads: int | None) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, "[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing("[UNK] $A [UNK]", None, [("[UNK]", 0)])
+
+    class Model:
+        max_seq_length = most
+
+        def __init__(self) -> None:
+            self.tokenizer = tokenizer
+
+        def get_embedding_dimension(self) -> int:
+            return 3
+
+    assert Embedder(replace(KNOWN[0], passage_prompt=prompt), Model(), "").reads == reads
 
 
 def test_a_fingerprint_tells_models_apart(tmp_path: Path) -> None:

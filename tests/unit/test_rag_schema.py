@@ -63,7 +63,7 @@ def test_many_at_once_may_be_the_first_to_open_it(old: Path) -> None:
 
 
 def test_an_upgrade_that_breaks_off_leaves_the_file_as_it_was(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema, "ADDED", (*schema.ADDED[:2], "NO SUCH THING"))
+    monkeypatch.setattr(schema, "ADDED", (*schema.ADDED[:2], ("NO SUCH THING",)))
     with pytest.raises(sqlite3.OperationalError):
         Index(old).documents()
     monkeypatch.undo()

@@ -17,7 +17,7 @@ from playground.rag.pdf import Page
 from playground.rag.preview import preview, shared
 from playground.settings import PROJECT
 from playground.ui.i18n import Texts
-from playground.ui.passage_size import drawn
+from playground.ui.passage_size import drawn, limit
 
 TEXT = " ".join(f"Sentence number {n} speaks of tea, cake and the harbour." for n in range(120))
 TEXTS = Texts(PROJECT / "assets/locales")
@@ -58,12 +58,31 @@ def test_passages_keep_to_their_size_and_repeat_no_more_than_asked(tokenizer: To
 
 
 def test_small_passages_are_many_and_overlap_shows(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    monkeypatch.setattr(previews.pdf, "read", lambda *_: ((9, Page(n, "", TEXT)) for n in range(1, 10)))
+    monkeypatch.setattr(previews.pdf, "read", lambda *_, **__: ((9, Page(n, "", TEXT)) for n in range(1, 10)))
     small, large = (preview(tmp_path, "a.pdf", tokenizer, Size(size, overlap)) for size, overlap in ((64, 16), (400, 0)))
     assert (small.pages, small.total) == (3, 9) and {one.page for one in small.cuts} == {1, 2, 3}
     assert len(small.cuts) > 3 * len(large.cuts)
     assert any(one.shared for one in small.cuts) and not any(one.shared for one in large.cuts)
     assert max(one.tokens for one in small.cuts) <= 64
+
+
+@settings(max_examples=20, deadline=None)
+@given(tokens=st.integers(64, 400), reads=st.integers(20, 300))
+def test_no_passage_is_longer_than_the_embedder_reads(tokenizer: Tokenizer, tokens: int, reads: int) -> None:
+    begins = TEXT[: TEXT.rfind(" ", 0, 900)]  # in the middle of a sentence, of which the next page has the end
+    pages = [Page(1, "", begins), Page(2, "", "which " + "goes on and on " * 20 + "until it ends here. And more.")]
+    chunks = list(chunk(pages, tokenizer, tokens, tokens // 4, reads))
+    assert max(len(tokenizer.encode(one.text, add_special_tokens=False)) for one in chunks) <= reads
+    words = " ".join(one.text for one in chunks)
+    assert all(word in words for page in pages for word in page.text.split())
+
+
+def test_that_an_embedder_reads_less_is_said_where_the_size_is_chosen() -> None:
+    def say(key: str, **values: Any) -> str:
+        return TEXTS.say(key, "en", **values)
+
+    assert "the first 126 tokens of a passage" in limit(220, 126, say)
+    assert limit(126, 126, say) == limit(400, None, say) == ""
 
 
 def test_pages_share_nothing() -> None:

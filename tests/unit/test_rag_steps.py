@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from playground.errors import SettingsError
+from playground.errors import Sentence, SettingsError
 from playground.rag.chunks import Chunk
+from playground.rag.embedders import Known
 from playground.rag.index import Index
 from playground.rag.search import Found, Search
 from playground.rag.steps import Steps, read
@@ -30,6 +31,9 @@ TEXTS = ["The price of tea is three pounds.", "The cost of tea and cake.", "Cats
 )
 def test_a_mode_and_what_was_set(mode: str, settings: dict | None, steps: Steps) -> None:
     assert read(mode, settings) == steps
+    told = steps.settings()
+    assert read(told.pop("mode"), told).settings() == steps.settings()
+    assert read("dense", {"thesaurus": True, "weight": 0.3}).settings()["thesaurus"] is False, "what does not count is off"
 
 
 @pytest.mark.parametrize(
@@ -52,6 +56,8 @@ def test_what_cannot_be_set_is_a_sentence(settings: dict, told: str) -> None:
 
 
 class Embedder:
+    known = Known("local:x", "x", Sentence("Of one's own."))
+
     def weight(self, language: str) -> float:
         return 0.25
 
@@ -94,6 +100,7 @@ def test_each_step_can_be_switched(run) -> None:
     assert both.weight == 0.25 and both.related == {"price": ["cost"]} and set(ids(both)) == {1, 2, 3, 4}
     assert run(thesaurus=False).related == {} and run(keyword=False).weight == 1 and run(dense=False).weight == 0
     assert ids(run(weight=1.0))[0] == 3
+    assert [run(**one).weight_from for one in ({}, {"weight": 0.25}, {"keyword": False})] == ["cautious", "set", "set"]
 
 
 def test_a_reranker_has_the_last_word_and_what_came_before_is_kept(run) -> None:

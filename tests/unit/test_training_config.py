@@ -1,14 +1,18 @@
 """Settings of a run: what is accepted takes effect, what is not is named, all at once."""
 
+import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as tries
 from hypothesis import strategies as st
 
 from playground.errors import SettingsError
+from playground.training.circumstances import Circumstances
 from playground.training.config import KNOWN, PRESETS, RULES, check
-from playground.training.defaults import Circumstances, check_rows, resolve
+from playground.training.defaults import check_rows, resolve
 
 STARTER = Circumstances(rows=1000, validation_rows=100, parameters=8_000_000, window=1024, kind="llama")
 WRONG = {
@@ -137,6 +141,32 @@ def test_anything_given_is_either_used_or_refused_with_a_sentence(given_settings
     assert set(reasons) | {name for name, value in given_settings.items() if value is not None} >= set(KNOWN)
 
 
+def test_wrong_values_and_what_does_not_fit_are_said_together() -> None:
+    given = {"learning_rate": -1, "optim": "paged_adamw_8bit", "max_length": 9999, "lora_rank": 3, "init_lora_weights": "pissa"}
+    with pytest.raises(SettingsError) as caught:
+        resolve(given, STARTER)
+    said = str(caught.value).split("Known settings")[0]
+    assert all(name in said for name in given) and "needs a GPU" in said and "1024" in said and "take lora" in said
+
+
+def test_a_wrong_value_is_not_held_against_the_others() -> None:
+    with pytest.raises(SettingsError) as caught:
+        resolve({"method": "soft", "use_dora": True, "eval_steps": -7, "load_best_model_at_end": True}, STARTER)
+    said = str(caught.value).split("Known settings")[0]
+    assert "use_dora" not in said and "load_best_model_at_end" not in said, "what it stands on is to be put right first"
+
+
+def test_layers_that_the_model_does_not_have_are_named_with_those_that_it_has() -> None:
+    known = replace(STARTER, layers=("model.layers.0.self_attn.q_proj", "model.layers.0.mlp.up_proj", "model.layers.1.mlp.up_proj"))
+    for fine in (["q_proj"], ["self_attn.q_proj", "up_proj"], ["model.layers.1.mlp.up_proj"], "all-linear"):
+        assert resolve({"target_modules": fine}, known)[0].target_modules == fine
+    with pytest.raises(SettingsError) as caught:
+        resolve({"target_modules": ["q_proj", "wonder_proj", "proj"], "optim": "adamw_8bit"}, known)
+    said = str(caught.value).split("Known settings")[0]
+    assert "wonder_proj, proj" in said and "q_proj, up_proj" in said and "needs a GPU" in said
+    assert resolve({"target_modules": ["wonder_proj"]}, STARTER)[0].target_modules, "of a model that is not here yet, nobody knows"
+
+
 @pytest.mark.parametrize("nothing", [None, [], "method", 3])
 def test_settings_that_are_no_names_and_values(nothing: object) -> None:
     with pytest.raises(SettingsError, match="by name"):
@@ -166,6 +196,105 @@ def test_examples_are_packed_only_where_they_cannot_see_each_other() -> None:
         resolve({"packing": True}, Circumstances(rows=10, validation_rows=2, parameters=1_000_000, window=512, kind="gpt2"))
 
 
+def test_a_model_that_looks_back_a_little_way_is_read_with_padding_and_its_page_says_so() -> None:
+    gemma = replace(STARTER, kind="gemma3_text", sliding_window=512)
+    chosen, reasons = resolve({"max_length": 1024}, gemma)
+    assert chosen.train_sampling_strategy == "group_by_length" and "without padding" not in reasons["train_sampling_strategy"]
+    chosen, reasons = resolve({"max_length": 512}, gemma)
+    assert chosen.train_sampling_strategy == "random" and "without padding" in reasons["train_sampling_strategy"]
+    assert resolve({"packing": True, "max_length": 512}, gemma)[0].packing
+    with pytest.raises(SettingsError, match=r"packing would mix the examples.*512"):
+        resolve({"packing": True, "max_length": 513}, gemma)
+
+
 def test_each_method_has_a_pace_of_its_own() -> None:
     rates = {method: resolve({"method": method}, STARTER)[0].learning_rate for method in ("full", "lora", "ia3")}
     assert rates["full"] < rates["lora"] < rates["ia3"]
+
+
+AROUND = st.builds(
+    Circumstances,
+    rows=st.sampled_from([1, 5, 40, 299, 300, 2000, 2001, 5001, 30_000]),
+    validation_rows=st.sampled_from([0, 1, 50, 4000]),
+    parameters=st.sampled_from([None, 8_000_000, 270_000_000, 7_000_000_000]),
+    window=st.sampled_from([512, 1024, 32_768]),
+    gpu=st.booleans(),
+    task=st.sampled_from(["instruction", "chat", "completion"]),
+    parts=st.none() | st.sampled_from([40, 900, 30_000]),
+    kind=st.sampled_from(["llama", "gemma3_text", "gpt2", ""]),
+    sliding_window=st.sampled_from([None, 512]),
+    processes=st.sampled_from([1, 4]),
+)
+GIVEN = st.fixed_dictionaries(
+    {},
+    optional={
+        "method": st.sampled_from(["lora", "qlora", "ia3", "full"]),
+        "per_device_train_batch_size": st.sampled_from([1, 3, 8, 32]),
+        "gradient_accumulation_steps": st.sampled_from([1, 2, 16]),
+        "num_processes": st.sampled_from([1, 3]),
+        "num_train_epochs": st.sampled_from([0.5, 1, 4]),
+        "max_steps": st.sampled_from([0, 1, 3, 60]),
+        "max_length": st.sampled_from([64, 512]),
+        "eval_steps": st.sampled_from([0, 1, 25]),
+        "save_steps": st.sampled_from([0, 10]),
+        "packing": st.booleans(),
+        "train_sampling_strategy": st.sampled_from(["random", "group_by_length", "sequential"]),
+        "lora_r": st.sampled_from([4, 16]),
+        "early_stopping_patience": st.sampled_from([0, 2]),
+    },
+)
+ALWAYS = {"method": {4}, "warmup_steps": {5}, "use_rslora": {16}}  # of the matter, not of the run
+
+
+@tries(max_examples=400, deadline=None)
+@given(around=AROUND, given_settings=GIVEN, together=st.sampled_from([1, 3, 20]))
+def test_what_a_reason_says_is_what_was_chosen(around: Circumstances, given_settings: dict[str, Any], together: int) -> None:
+    if given_settings.get("packing"):
+        around = replace(around, packed=max(1, around.examples // together))
+    try:
+        chosen, reasons = resolve(given_settings, around)
+    except SettingsError:
+        return
+    steps, examples = chosen.planned_steps(around.read), chosen.examples_a_step * around.examples / around.read
+    known: dict[str, set[float]] = {
+        "num_train_epochs": {around.read, chosen.num_train_epochs},
+        "gradient_accumulation_steps": {chosen.examples_a_step, round(examples)},
+        "per_device_train_batch_size": {
+            chosen.per_device_train_batch_size,
+            round(chosen.per_device_train_batch_size * around.examples / around.read),
+        },
+        "eval_steps": {steps // (chosen.eval_steps or 1)},
+        "save_steps": {steps // (chosen.save_steps or 1)},
+    }
+    for name, reason in reasons.items():
+        value = getattr(chosen, name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            value = -1
+        said = {
+            float(number) for number in re.findall(r"(?<![A-Za-z])\d+(?:\.\d+)?(?:e-?\d+)?", str(reason)) if name != "init_lora_weights"
+        }
+        assert said <= {value} | known.get(name, set()) | ALWAYS.get(name, set()), (name, str(reason), value)
+        assert not re.search(r"\b1 \w+s\b", str(reason)), f"one of something: {reason}"
+    apart = around.unpadded(chosen.max_length, chosen.packing)
+    for name in ("packing", "train_sampling_strategy"):
+        if name in reasons:
+            assert ("without padding" in reasons[name]) == apart
+            assert ("similar length" in reasons[name] or "grouping" in reasons[name]) <= (
+                chosen.train_sampling_strategy == "group_by_length"
+            )
+    if "num_train_epochs" in reasons:
+        assert ("max_steps" in reasons["num_train_epochs"]) == bool(chosen.max_steps)
+    for name, reason in reasons.items():
+        assert chosen.eval_steps or not re.search("At every check|every check\\.|which step was best", str(reason)), (name, str(reason))
+        assert around.validation_rows == 0 or "no validation rows" not in reason
+        assert chosen.method in ("lora", "qlora") or "dapter" not in reason or name in ("weight_decay", "method"), (name, str(reason))
+    if not {"per_device_train_batch_size", "gradient_accumulation_steps"} & set(given_settings):
+        assert 4 <= examples / chosen.num_processes <= max(8, around.examples / around.read) * 1.5
+
+
+def test_a_step_learns_from_about_eight_examples_whatever_batch_was_given() -> None:
+    for batch, times in ((1, 8), (2, 4), (3, 2), (8, 1), (32, 1)):
+        for parameters in (8_000_000, 7_000_000_000):
+            chosen, reasons = resolve({"per_device_train_batch_size": batch}, replace(STARTER, parameters=parameters))
+            assert chosen.gradient_accumulation_steps == times
+            assert f"from {batch * times} examples" in reasons["gradient_accumulation_steps"]

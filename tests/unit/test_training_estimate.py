@@ -19,8 +19,9 @@ from playground.training.ahead.estimate import Estimate, Measured, Planned, Room
 from playground.training.ahead.lengths import Lengths, batches, measure, worst
 from playground.training.ahead.rehearse import read_told, told
 from playground.training.ahead.speed import Machine, has_half
+from playground.training.circumstances import Circumstances
 from playground.training.config import TrainingSettings
-from playground.training.defaults import Circumstances, resolve
+from playground.training.defaults import resolve
 
 MACHINE = Machine(2, 24_000, None, None, 1.0, True)
 ROOMY = Room(24_000, 100_000)
@@ -89,7 +90,18 @@ def test_batches_beside_each_other_need_no_padding() -> None:
     assert grouped.read < padded.read and grouped.most_read == 160
     assert worst(found, chosen, flat=True).most_read == 140
     packed = batches(found, replace(chosen, packing=True, max_length=128), 10, flat=True)
-    assert packed.most_read == 256
+    assert packed.most_read == 200 and packed.squares < 250**2 / 2, "attention does not cross from one example to the next"
+    assert worst(found, replace(chosen, packing=True, max_length=128), flat=True).most_read == 140
+    assert batches(Lengths((), ()), chosen, 10, flat=True).read == 1, "nothing to learn is nobody's reason to wait forever"
+
+
+def test_rows_of_a_model_that_looks_back_a_little_way_are_padded(tmp_path: Path) -> None:
+    model = anatomy_of(write_model(tmp_path / "gemma", True, model_type="gemma3_text", sliding_window=512))
+    assert model is not None and model.sliding_window == 512
+    lengths = Lengths(((400, 10), (40, 10)), ((400, 10),))
+    plan = replace(planned(method="lora"), model=model, lengths=lengths)
+    near = replace(plan, settings=replace(plan.settings, max_length=512))
+    assert work_of(near, gpu=False, half=True).batches.read < 0.75 * work_of(plan, gpu=False, half=True).batches.read
 
 
 def test_memory_grows_with_what_is_held() -> None:
@@ -118,6 +130,7 @@ def test_time_grows_with_steps_and_the_machine() -> None:
     assert said(together).seconds < 0.7 * said(plan).seconds
     corrected = said(plan, factor=2.0, runs=2)
     assert corrected.seconds == pytest.approx(2 * said(plan).seconds, rel=0.01) and "2 finished runs" in corrected.basis
+    assert "what one finished run with this model and method took" in said(plan, factor=2.0, runs=1).basis
 
 
 def test_answers_along_the_way_take_as_long_as_those_that_are_learned() -> None:

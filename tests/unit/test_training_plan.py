@@ -1,16 +1,19 @@
 """How many steps a run will make: texts that are learnt in several parts are counted by their parts."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from playground.errors import SettingsError
 from playground.messages import Conversation, Message, conversation
 from playground.models import template
 from playground.models.catalog import Catalog, ModelRef
 from playground.settings import Settings
+from playground.training.circumstances import Circumstances
 from playground.training.config import TrainingSettings
-from playground.training.defaults import Circumstances, check_rows, resolve
+from playground.training.defaults import check_rows, resolve
 from playground.training.plan import EXACT_CHARACTERS, count_parts, make_plan
 
 LONG = "The king went to the harbour and asked for the way home. " * 400
@@ -62,6 +65,32 @@ def test_of_other_tasks_each_row_is_one(starter: ModelRef, task: str) -> None:
     plan = make_plan({}, splits([conversation(LONG, "Yes.")] * 9, task), starter, 8_000_000, False)
     assert plan.steps == plan.settings.planned_steps(9) and not plan.about
     assert str(plan.reasons["num_train_epochs"]).startswith("9 rows")
+
+
+def test_layers_are_looked_up_in_the_models_own_files(starter: ModelRef, tmp_path: Path) -> None:
+    rows = splits([conversation("Which colour?", "Red.")] * 9, "chat")
+    assert make_plan({"target_modules": ["q_proj"]}, rows, starter, None, False).settings.target_modules == ["q_proj"]
+    with pytest.raises(SettingsError, match=r"learning_rate .*not -1; target_modules names wonder_proj"):
+        make_plan({"target_modules": ["wonder_proj"], "learning_rate": -1, "packing": True}, rows, starter, None, False)
+    (tmp_path / "model.safetensors").write_bytes(b"cut off")
+    broken = ModelRef("broken", str(tmp_path), None, 512)
+    assert make_plan({"target_modules": ["wonder_proj"]}, rows, broken, None, False), "whoever loads it says what is wrong"
+
+
+def test_packed_rows_are_counted_exactly_or_said_to_be_an_estimate(starter: ModelRef) -> None:
+    few = [conversation("Which colour has it? " + "so " * (place % 40), "Red.") for place in range(300)]
+    many = [one for one in few for _ in range(60)]
+    given = {"packing": True, "max_length": 256}
+    plan = make_plan(given, splits(few, "chat"), starter, 8_000_000, False)
+    assert plan.packed and plan.packed < 60 and plan.examples == 300 and not plan.about
+    assert plan.steps == plan.settings.planned_steps(plan.packed)
+    assert str(plan.reasons["num_train_epochs"]).startswith(f"{plan.packed} packed rows")
+    long = make_plan(given, splits(many, "chat"), starter, 8_000_000, False)
+    assert long.about and long.packed and 0.9 * 60 * plan.packed < long.packed < 1.1 * 60 * plan.packed
+    unread = make_plan(given, splits(few, "chat"), ModelRef("some/model", "some/model", None, 512, "llama"), None, False)
+    assert unread.about and unread.packed and 0.5 * plan.packed < unread.packed < 2 * plan.packed
+    texts = make_plan(given, splits([text(LONG[:3000]), text("Short."), text("Also short.")]), starter, 8_000_000, False)
+    assert texts.packed and texts.examples > texts.packed > 1 and not texts.about
 
 
 @pytest.mark.parametrize("gpu", [True, False])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from playground.errors import InputError, NotFound, SettingsError, WrongState
 from playground.messages import Message, conversation
 from playground.models.catalog import ModelRef
 from playground.settings import PROJECT, Limits
-from playground.training import record
+from playground.system import moment
+from playground.training import oom, record
 from playground.training.dispatch import Dispatcher
 from playground.training.record import log_tail
 from playground.training.runs import Runs
@@ -164,6 +166,18 @@ def test_stop_keeps_and_cancel_throws_away(make_runs: Make) -> None:
         runs.adapter("me", thrown)
 
 
+def test_resuming_a_run_that_still_trains_is_refused_and_harms_nothing(make_runs: Make) -> None:
+    runs = make_runs()
+    run_id = start(runs)
+    wait_for(lambda: runs.get("me", run_id).step > 5)
+    before = runs.get("me", run_id)
+    with pytest.raises(WrongState, match="still at work"):  # a page that was left open may still show the button
+        runs.resume("me", run_id)
+    wait_for(lambda: runs.get("me", run_id).step > before.step + 5)
+    after = runs.get("me", run_id)
+    assert after.state == "running" and after.pid == before.pid and after.error is None
+
+
 def test_a_worker_killed_from_outside_is_noticed_with_reason_and_log(make_runs: Make) -> None:
     runs = make_runs()
     run_id, after = start(runs), start(runs)
@@ -174,6 +188,59 @@ def test_a_worker_killed_from_outside_is_noticed_with_reason_and_log(make_runs: 
     assert "memory" in str(run.error) and "the worker is at it" in run.log_tail
     assert len(runs.metrics("me", run_id)) >= 2
     wait_for(lambda: runs.get("me", after).state == "running")
+
+
+def test_a_worker_that_the_kernel_ends_for_want_of_memory_goes_on_with_fewer_examples_at_a_time(make_runs: Make) -> None:
+    count = [0]
+    runs = make_runs(ended_by_kernel=lambda: {"boot": "b", "of": "here", "count": count[0]})
+    run_id = start(runs, per_device_train_batch_size=8, gradient_accumulation_steps=2)
+
+    def killed(by_kernel: bool) -> None:
+        wait_for(lambda: runs.get("me", run_id).state == "running" and runs.get("me", run_id).step > 2)
+        pid = runs.get("me", run_id).pid
+        count[0] += by_kernel
+        os.kill(pid, signal.SIGKILL)  # type: ignore[arg-type]
+        wait_for(lambda: runs.get("me", run_id).pid != pid or runs.get("me", run_id).finished)
+
+    for size in (4, 2):
+        killed(by_kernel=True)
+        run = runs.get("me", run_id)
+        assert (run.settings["per_device_train_batch_size"], run.settings["gradient_accumulation_steps"]) == (size, 16 // size)
+        assert run.error is None and "with 8 examples" in run.reasons["per_device_train_batch_size"]
+        assert any("ran out of memory" in one and f"so {size} examples" in one and "instead of 8" in one for one in run.warnings)
+    killed(by_kernel=True)
+    run = runs.get("me", run_id)
+    assert run.state == "failed" and "ran out of memory at step" in str(run.error), "it was tried twice"
+
+    run_id = start(runs, per_device_train_batch_size=8)
+    killed(by_kernel=False)
+    run = runs.get("me", run_id)
+    assert run.state == "failed" and "from outside" in str(run.error) and run.settings["per_device_train_batch_size"] == 8
+    run_id = start(runs, per_device_train_batch_size=1)
+    killed(by_kernel=True)
+    assert runs.get("me", run_id).state == "failed" and "smaller batch size" in str(runs.get("me", run_id).error)
+
+
+def test_what_the_kernel_counts_is_read_where_it_stands(tmp_path: Path) -> None:
+    assert oom.mark(tmp_path) is None and not oom.since(None, None)
+    groups = tmp_path / "sys/fs/cgroup"
+    for folder in (tmp_path / "proc/self", groups / "mine", groups / "memory/mine"):
+        folder.mkdir(parents=True)
+    (tmp_path / "proc/vmstat").write_text("nr_free_pages 3\noom_kill 7\n")
+    machine = oom.mark(tmp_path)
+    assert machine and machine["count"] == 7
+    (tmp_path / "proc/self/cgroup").write_text("2:cpu,cpuacct:/mine\n0::/mine\n")
+    (groups / "mine/memory.events").write_text("low 0\nhigh 0\nmax 90\noom 1\noom_kill 1\noom_group_kill 0\n")
+    before = oom.mark(tmp_path)
+    assert before and before["count"] == 1 and not oom.since(before, before)
+    assert not oom.since(before, machine), "another counter tells nothing"
+    (groups / "mine/memory.events").write_text("oom_kill 2\n")
+    assert oom.since(before, oom.mark(tmp_path)) and not oom.since({**before, "boot": "another"}, oom.mark(tmp_path))
+    (tmp_path / "proc/self/cgroup").write_text("4:memory:/mine\n0::/\n")
+    (groups / "memory/mine/memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 5\n")
+    assert oom.mark(tmp_path)["count"] == 5  # type: ignore[index]
+    if sys.platform == "linux" and "oom_kill " in Path("/proc/vmstat").read_text():
+        assert oom.mark()
 
 
 def test_a_worker_that_ends_by_itself_without_a_word(make_runs: Make) -> None:
@@ -192,6 +259,81 @@ def test_a_deaf_worker_is_ended_when_patience_is_over(make_runs: Make) -> None:
     runs.stop("me", run_id)
     wait_for(lambda: runs.get("me", run_id).state == "stopped")
     assert "did not answer" in str(runs.get("me", run_id).error)
+
+
+def test_a_worker_that_is_busy_saving_is_waited_for(make_runs: Make) -> None:
+    runs = make_runs(STEADY.replace("end(", "status.write(saving=True); time.sleep(2.5); end("), patience=0.5)
+    run_id = start(runs)
+    wait_for(lambda: runs.get("me", run_id).step > 2)
+    runs.stop("me", run_id)
+    wait_for(lambda: runs.get("me", run_id).finished)
+    run = runs.get("me", run_id)
+    assert run.state == "stopped" and run.has_adapter and run.error is None
+
+
+def test_a_worker_that_hangs_as_it_saves_is_ended_all_the_same(make_runs: Make) -> None:
+    runs = make_runs("step(1); status.write(saving=True); time.sleep(60)", patience=0.2)
+    run_id = start(runs)
+    wait_for(lambda: runs.get("me", run_id).state == "running")
+    runs.stop("me", run_id)
+    wait_for(lambda: runs.get("me", run_id).state == "stopped")
+    assert "did not answer" in str(runs.get("me", run_id).error)
+
+
+def test_a_run_that_is_begun_beside_the_app_takes_its_place_and_is_watched(make_runs: Make, workspace: Workspace) -> None:
+    runs = make_runs()
+    time.sleep(1)  # the app has looked at what there is
+    beside = start(make_runs(opened=False))  # as the command line does: its folder, and then its worker
+    folder = workspace.find("runs", beside, "me")
+    write_json(folder / "status.json", {"state": "starting", "queued_at": time.time(), "launched": time.time(), "at": moment()})
+    worker = subprocess.Popen([sys.executable, str(Path(runs._line._worker[1])), str(folder)])
+    try:
+        wait_for(lambda: runs.get("me", beside).step > 2)
+        after = start(runs)
+        time.sleep(1.2)
+        assert runs.get("me", after).state == "queued" and runs.get("me", after).place_in_line == 1
+    finally:
+        worker.kill()
+        worker.wait()
+    wait_for(lambda: runs.get("me", beside).state == "failed", 3.0)
+    runs.delete("me", beside)
+    wait_for(lambda: runs.get("me", after).state == "running")
+
+
+def test_looking_for_runs_that_were_begun_beside_the_app_costs_little(make_runs: Make, workspace: Workspace) -> None:
+    runs = make_runs(opened=False)
+    run_id = start(runs)
+    folder = workspace.find("runs", run_id, "me")
+    runs.stop("me", run_id)
+    for number in range(300):
+        shutil.copytree(folder, folder.with_name(f"{number:012x}"))
+    runs._line.look()
+    began = time.perf_counter()
+    for _ in range(10):
+        runs._line.look()
+    assert (time.perf_counter() - began) / 10 < 0.03  # twice a second
+    write_json(folder / "status.json", {"state": "queued", "queued_at": 1.0})  # one that had ended
+    assert runs._line.waiting() == [folder]
+
+
+def test_a_page_can_ask_cheaply_whether_anything_became_of_its_owners_runs(make_runs: Make, workspace: Workspace) -> None:
+    runs = make_runs(opened=False)
+    run_id = start(runs)
+    folder = workspace.find("runs", run_id, "me")
+    write_json(folder / "status.json", {"state": "done"})
+    for number in range(300):
+        shutil.copytree(folder, folder.with_name(f"{number:012x}"))
+    before, others = runs.stirred("me"), runs.stirred("ann")
+    began = time.perf_counter()
+    assert all(runs.stirred("me") == before for _ in range(10))
+    assert (time.perf_counter() - began) / 10 < 0.03  # of each page, every ten seconds
+    write_json(folder / "status.json", {"state": "running"})
+    begun = runs.stirred("me")
+    write_json(folder / "status.json", {"state": "done"})
+    runs.delete("me", run_id)
+    assert len({before, begun, runs.stirred("me")}) == 3 and runs.stirred("ann") == others
+    start(runs, owner="ann")
+    assert runs.stirred("ann") != others
 
 
 def test_a_new_app_goes_on_watching_what_a_former_one_started(make_runs: Make) -> None:
@@ -242,6 +384,15 @@ def test_delete_refuses_a_training_run_and_removes_others(make_runs: Make, works
     runs.cancel("me", running)
     runs.delete("me", running)
     assert runs.list("me") == [] and not any((workspace.home / "runs").iterdir())
+
+
+def test_no_two_runs_get_the_same_name(make_runs: Make) -> None:
+    runs = make_runs(opened=False)
+    ids = [start(runs) for _ in range(3)]
+    runs.delete("me", ids[0])
+    start(runs)
+    assert [run.name for run in runs.list("me")] == ["letters #4", "letters #3", "letters #2"]
+    assert runs.get("ann", start(runs, owner="ann")).name == "letters #1"
 
 
 def test_owners_do_not_see_each_other(make_runs: Make) -> None:

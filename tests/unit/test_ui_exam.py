@@ -48,6 +48,42 @@ def test_hostile_texts_stay_texts(language: str) -> None:
     assert not re.search(r"exam\.\w+", html), "every text has its words"
 
 
+def test_pages_are_shown_as_they_were_compared() -> None:
+    told = {"answer": "a", "refused": False, "citations": [{**CITED, "document": "a.pdf", "label": "iii"}], "confidence": 0.5}
+    made = marked(Expected("q", ("a",), "a.pdf", "iii-v"), told, [], stands=False, asked_model=False)
+    html = shown.table([(0, made)], say("en"), str)
+    assert "a.pdf, page iii-v" in html and "a.pdf, page 3 (iii)" in html and "right page" in html
+    about = {"settings": {"mode": "dense", "threshold": 0.45, "phrased_by": "nobody"}, "collection": "c", "embedder": "e", "asked": 1.0}
+    tell = shown.told({**about, "skipped": 0, "pages_unread": 2, "rows": rows()}, say("en"))
+    assert "could not be read as a page, so that it was not compared: 2" in tell and "no part of the figures: 1" in tell
+
+
+def test_a_difference_of_a_few_questions_may_be_chance() -> None:
+    def row(question: str, rank: int | None) -> dict[str, Any]:
+        told = {"answer": "a", "refused": False, "citations": [], "confidence": 0.5}
+        return {**marked(Expected(question, ("a",), "", 3), told, [], stands=False, asked_model=False), "rank": rank}
+
+    def verdict(changed: int) -> str:
+        before = [row(str(n), None if n < changed else 1) for n in range(12)]
+        found = compared(before, [row(str(n), 1) for n in range(12)])
+        return shown.comparison({"questions": 12, "figures": {"recall_1": found["recall_1"]}}, "a", "b", say("en"))
+
+    assert "may be chance: only 5 questions changed" in verdict(5) and "more than chance" not in verdict(5)
+    assert "more than chance" in verdict(6)
+
+
+@pytest.mark.parametrize("language", ["en", "pt-BR"])
+def test_settings_say_what_is_unusual(language: str) -> None:
+    about = {"run": None, "collection": "c"}
+    usual = {"mode": "hybrid", "threshold": 0.45, "phrased_by": "nobody"}
+    old = shown.setting({**about, "settings": usual}, say(language))
+    assert old == shown.setting({**about, "settings": {**usual, "thesaurus": True, "weight": None, "reranker": ""}}, say(language))
+    told = shown.setting({**about, "settings": {**usual, "thesaurus": False, "weight": 0.5, "reranker": "a/b-c"}}, say(language))
+    assert told.count(" · ") == old.count(" · ") + 3 and "reranker b-c" in told and not re.search(r"exam\.\w+", told)
+    keyword = {**usual, "mode": "keyword", "thesaurus": True}
+    assert shown.setting({**about, "settings": keyword}, say(language)).count(" · ") == old.count(" · ") + 1
+
+
 @pytest.mark.parametrize("language", ["en", "pt-BR"])
 def test_every_figure_has_a_name_and_an_explanation(language: str) -> None:
     for measure in MEASURES:

@@ -82,6 +82,9 @@ def test_what_a_task_would_ignore_is_not_offered() -> None:
 
 def test_an_estimate_of_steps_says_so() -> None:
     assert ("Step", "0 of 40") in run_figures(Run("r", "n", "queued", max_steps=40), say_in("en"))
+    assert ("Memory", "800 MB") in run_figures(Run("r", "n", "running", memory_mb=800), say_in("en"))
+    card = run_figures(Run("r", "n", "running", memory_mb=800, max_memory_reserved_mb=5000), say_in("en"))
+    assert ("GPU memory", "4.9 GB") in card and not any(label == "Memory" for label, _ in card)
     assert ("Step", "0 of about 40") in run_figures(Run("r", "n", "queued", max_steps=40, max_steps_about=True), say_in("en"))
 
 

@@ -198,6 +198,10 @@ def test_every_view_of_a_run_is_drawn(view: str) -> None:
     small = charts.draw_rate(points, 30, say)
     assert 'class="curve small"' in small and "0.000020" in small
     assert "1,234" in charts.draw_run(points, 30, say, "speed")
+    card = [{**point, "memory_reserved_mb": 5000 + point["step"]} for point in points]
+    assert "5,029" in charts.draw_run(card, 30, say, "memory") and "GPU memory" in charts.draw_run(card, 30, say, "memory")
+    assert 'polyline class="memory"' in charts.draw_run(card, 30, say, "memory"), "a kind of line that the page's style knows"
+    assert "GPU" not in charts.draw_run(points, 30, say, "memory")
     assert charts.draw_run([], 30, say, view) == "" and charts.draw_rate([], None, say) == ""
 
 

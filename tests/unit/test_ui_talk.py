@@ -131,6 +131,9 @@ def test_the_small_type_says_who_and_hides_nothing() -> None:
     assert "chat.waiting" in by_whom(state(tokens=0, done=False, place=1), say, plain)
     assert 'class="bad"' in by_whom(state(error=Sentence("No.")), say, plain)
     assert by_whom(state(refused=True, tokens=0), say, plain) == "<p>chat.not_asked</p>"  # no model is named that was never asked
+    for more in ({}, {"refused": True, "tokens": 0}):
+        told = by_whom(state(orders=["<b>.md"], **more), say, plain)
+        assert "documents.orders" in told and "&lt;b&gt;.md" in told and "<b>" not in told
 
 
 def test_a_servers_answer_is_never_taken_for_the_base() -> None:

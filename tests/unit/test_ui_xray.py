@@ -22,6 +22,12 @@ def say(key: str, **values: Any) -> str:
     return TEXTS.say(key, "en", **values)
 
 
+def test_a_passage_says_what_the_reranker_gave_it() -> None:
+    hit = {**candidate(1, 1), "label": "", "rerank": 0.875}
+    assert "reranker 0.88" in documents.passages([hit], [], say)
+    assert "reranker" not in documents.passages([{**hit, "rerank": None}], [], say)
+
+
 def candidate(rank: int, usual: int | None, **more: Any) -> dict[str, Any]:
     ranks = {"dense": None, "keyword": rank}
     scores = {"dense": None, "keyword": 3.5}
@@ -43,6 +49,7 @@ def seen(*candidates: dict[str, Any]) -> dict[str, Any]:
     return {
         "related": {"price": [EVIL]},
         "weight": 0.2,
+        "weight_from": "measured",
         "candidates": list(candidates),
         "sentences": [{"quote": EVIL, "score": 0.8}, {"quote": "weak", "score": 0.1}],
         "enough": 0.45,
@@ -65,6 +72,12 @@ def test_every_step_is_told_and_data_is_no_markup() -> None:
         assert text in told
     assert told.count('class="enough"') == told.count('class="little"') == 1
     assert "Reranker" not in drawn(seen(candidate(1, 1)), say, str)
+
+
+@pytest.mark.parametrize(("by", "wanted"), [("measured", "was measured for this"), ("cautious", "cautious, not measured"), ("set", "")])
+def test_whose_weight_it_is(by: str, wanted: str) -> None:
+    told = drawn({**seen(candidate(1, 1)), "weight_from": by}, say, str)
+    assert ("measured" in told) is bool(wanted) and wanted in told
 
 
 def test_a_search_that_found_nothing() -> None:
@@ -102,6 +115,33 @@ def test_a_page_without_a_picture_is_its_text_with_marks() -> None:
     assert "<img" not in told and "<mark>key</mark>" in told
 
 
+@pytest.mark.parametrize(
+    ("known", "language", "told"),
+    [
+        ({"section": ["Statutes", "Enrolment"]}, "en", "a.pdf, page 12, “Enrolment”"),
+        ({"section": ["Estatutos"], "label": "x"}, "pt-BR", "a.pdf, página 12 (x), “Estatutos”"),
+        ({"section": ["Statutes", "Fees"], "label": "Fees", "unit": "section"}, "en", "a.pdf, section 12, “Fees”"),
+        ({"section": [], "label": "Fees", "unit": "section"}, "en", "a.pdf, section 12 (Fees)"),  # of a collection made earlier
+        ({"section": ["Fees"], "label": "Fees", "unit": "page"}, "en", "a.pdf, page 12 (Fees), “Fees”"),
+        ({}, "en", "a.pdf, page 12"),
+    ],
+)
+def test_a_citation_names_its_section(known: dict[str, Any], language: str, told: str) -> None:
+    def in_language(key: str, **values: Any) -> str:
+        return TEXTS.say(key, language, **values)
+
+    assert documents.where({"document": "a.pdf", "page": 12, **known}, in_language) == told
+
+
+def test_the_page_and_the_x_ray_tell_the_way_to_a_section_and_data_is_no_markup() -> None:
+    told = page_view.shown(view(section=("Statutes", EVIL)), say, str)
+    assert "<span>In: Statutes › &lt;img src=x onerror=alert(1)&gt;</span>" in told and EVIL not in told
+    assert "In:" not in page_view.shown(view(), say, str)
+    rows = drawn(seen(candidate(1, 1, section=[EVIL, "Title II", "Fees"]), candidate(2, 2, section=["Alone"])), say, str)
+    assert "page 2, “Fees”</a>" in rows and "page 2, “Alone”</a>" in rows and EVIL not in rows
+    assert rows.count("In: ") == 1 and "onerror=alert(1)&gt; › Title II</small>" in rows
+
+
 def test_a_document_that_gives_orders_is_named_beside_the_answer() -> None:
     state = {
         "refused": False,
@@ -116,3 +156,5 @@ def test_a_document_that_gives_orders_is_named_beside_the_answer() -> None:
     told = documents.answer(state, say, str)
     assert "tries to give orders" in told and EVIL not in told
     assert "tries to give orders" not in documents.answer({**state, "orders": []}, say, str)
+    refused = documents.answer({**state, "refused": True}, say, str)
+    assert "tries to give orders" in refused and EVIL not in refused, "the passages below a refusal are of that document, too"

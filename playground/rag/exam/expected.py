@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from playground.rag.exam.pages import page_of
 from playground.rag.text import fold, squeezed
 
 OR = re.compile(r"\s+\|\s+")  # between answers of which each would be right
@@ -17,17 +18,19 @@ NONE = re.compile(
     r"nao (esta|consta|ha) n[oa]s? (documentos?|textos?|arquivos?)|o documento nao (diz|informa)|os documentos nao (dizem|informam)|"
     r"sem resposta|nao respondivel)[\W_]*"
 )
-PAGE = re.compile(r"\s*(?:p|pp|pg|pag|page|pagina)?\s*\.?\s*(\d{1,6})(?:\.0+)?\b.*", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Expected:
-    """`answers`: each is right; none means that the documents do not tell. `document` "" and `page` None where nobody said."""
+    """`answers`: each is right; none means that the documents do not tell. `document` "" and `page` None where nobody said.
+
+    `page` is as `playground.rag.exam.pages` has it: 3, "3-4", "iv".
+    """
 
     question: str
     answers: tuple[str, ...] = ()
     document: str = ""
-    page: int | None = None
+    page: int | str | None = None
 
     @property
     def answerable(self) -> bool:
@@ -35,10 +38,8 @@ class Expected:
 
 
 def expected(question: str, answer: str, document: str = "", page: str = "") -> Expected:
-    """One line of a list. The page counts from 1; of `pages 3-4` it is the first, and what is no number is nothing."""
+    """One line of a list, as it was written."""
     answers = tuple(dict.fromkeys(one.strip() for one in OR.split(answer) if one.strip()))
     if len(answers) == 1 and NONE.fullmatch(fold(squeezed(answers[0]))):
         answers = ()
-    found = PAGE.fullmatch(fold(page.lower()))
-    number = int(found[1]) if found and int(found[1]) else None
-    return Expected(question.strip(), answers, document.strip() if answers else "", number if answers else None)
+    return Expected(question.strip(), answers, document.strip() if answers else "", page_of(page) if answers else None)

@@ -1,7 +1,8 @@
 """Figures of a whole list with how sure each is, and two lists' figures side by side.
 
 Every figure is a sum over questions divided by another one, which is what `playground.intervals` draws from: shares get Wilson's
-interval, the others a bootstrap over questions, and differences a bootstrap that draws the same questions for both.
+interval, the others a bootstrap over questions (Wilson's where all questions have the same value, from which drawing learns nothing), and
+differences a bootstrap that draws the same questions for both.
 Does not know how a row came about.
 """
 
@@ -18,6 +19,9 @@ from playground.intervals import bootstrap, paired, ratio, wilson
 Row = Mapping[str, Any]
 Parts = tuple[float, float]  # what a question adds above and below the line
 NOTHING: Parts = (0.0, 0.0)
+# Questions that a setting must have changed before its difference can be more than chance: were chance alone at work, five would all
+# change to the same side once in sixteen times, six once in thirty-two (the sign test).
+LEAST_CHANGED = 6
 
 
 @dataclass(frozen=True)
@@ -76,16 +80,16 @@ def figures(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
         if value is None:
             continue
         n = int((parts[:, 1] > 0).sum())
-        ends = wilson(round(float(parts[:, 0].sum())), n) if measure.share else bootstrap(parts)
-        low, high = ends or (value, value)
+        low, high = wilson(round(float(parts[:, 0].sum())), n) if measure.share else _drawn(parts, value, n)
         told[measure.name] = {"value": round(value, 4), "n": n, "low": round(low, 4), "high": round(high, 4)}
     return told
 
 
 def compared(before: Sequence[Row], after: Sequence[Row]) -> dict[str, dict[str, Any]]:
-    """{name: {before, after, difference, low, high, n}} of two results for the same questions, in the same order.
+    """{name: {before, after, difference, low, high, n, changed}} of two results for the same questions, in the same order.
 
-    Questions that only one of the two has are left out, so that nothing but the setting differs.
+    Questions that only one of the two has are left out, so that nothing but the setting differs. `changed` is how many of the n have
+    another value now; where they are fewer than `LEAST_CHANGED`, the interval is too narrow.
     """
     one, other = matched(before, after)
     told = {}
@@ -103,6 +107,7 @@ def compared(before: Sequence[Row], after: Sequence[Row]) -> dict[str, dict[str,
             "low": round(low, 4),
             "high": round(high, 4),
             "n": int(((old[:, 1] > 0) | (new[:, 1] > 0)).sum()),
+            "changed": int((old != new).any(axis=1).sum()),
         }
     return told
 
@@ -115,6 +120,12 @@ def matched(before: Sequence[Row], after: Sequence[Row]) -> tuple[list[Row], lis
     pairs = [(row, waiting[key].pop(0)) for row in before if waiting.get(key := _asked(row))]
     pairs = [(one, other) for one, other in pairs if not one["error"] and not other["error"]]
     return [one for one, _ in pairs], [other for _, other in pairs]
+
+
+def _drawn(parts: np.ndarray, value: float, n: int) -> tuple[float, float]:
+    """The interval of a figure that is no share; `value` is the figure, `n` the questions that count."""
+    low, high = bootstrap(parts) or (value, value)
+    return (low, high) if high - low > 1e-9 else wilson(round(value * n, 9), n)
 
 
 def _asked(row: Row) -> tuple[Any, ...]:

@@ -1,7 +1,8 @@
 """What one answer is worth: which passage found it, whether page and words are right, whether it was right to refuse.
 
-    row  {question, expected: [text], document, page, answerable, answer, said, by, refused, confidence, cited: {document, page, quote},
-          rank, ranked, exact, f1, said_exact, said_f1, right, page_right, error}
+    row    {question, expected: [text], document, page, answerable, answer, said, by, refused, confidence, cited, rank, ranked, exact, f1,
+            said_exact, said_f1, right, page_right, error}
+    cited  {document, page, label, unit, quote}, or None
 
 Compares only; asks nobody. None stands for what cannot be told of this question.
 """
@@ -13,8 +14,10 @@ from typing import Any
 
 from playground.rag.exam.expected import Expected
 from playground.rag.exam.likeness import best, contains, exact, f1
+from playground.rag.exam.pages import holds
 
 DEPTH = 10  # passages that are looked through for the right one
+CITED = ("document", "page", "label", "unit", "quote")
 Row = dict[str, Any]
 
 
@@ -47,7 +50,7 @@ def marked(
         "by": state.get("by"),
         "refused": refused,
         "confidence": float(state.get("confidence") or 0.0),
-        "cited": {key: cited[key] for key in ("document", "page", "label", "quote")} if cited and not refused else None,
+        "cited": {key: cited.get(key) for key in CITED} if cited and not refused else None,
         "error": error,
     }
     judged = one.page is not None or stands
@@ -77,8 +80,10 @@ def relevant(one: Expected, hit: Mapping[str, Any]) -> bool:
 
 
 def on_page(one: Expected, place: Mapping[str, Any] | None) -> bool:
-    """Whether a passage or a citation is of the expected page (and document, where that is told)."""
-    return place is not None and place["page"] == one.page and _same_document(one.document, place["document"])
+    """Whether a passage or a citation is of an expected page, printed or counted (and of the document, where that is told)."""
+    if place is None or one.page is None:
+        return False
+    return holds(one.page, place["page"], place.get("label") or "") and _same_document(one.document, place["document"])
 
 
 def _same_document(wanted: str, name: str) -> bool:

@@ -13,21 +13,26 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from playground.rag.readers import ocr, rules, turned
+from playground.rag.readers import forms, ocr, rules, turned
 from playground.rag.readers.limits import FULL, within
+from playground.rag.readers.outline import Outline
 from playground.rag.readers.tables import Tables
 from playground.rag.readers.told import (
     DAMAGED,
+    ENOUGH,
+    FORMS,
     GARBLED,
     MANY_PAGES,
-    MOST_CHARACTERS,
     MOST_PAGES,
     NO_PAGES,
+    OUTLINE,
     PASSWORD,
     WRONG_PASSWORD,
+    XFA,
     Part,
     Request,
     Told,
@@ -42,6 +47,7 @@ MOSTLY = 0.5  # share of a page that pictures cover, then
 SURE = 0.6  # Tesseract's mean confidence from which its words count more than garbled ones
 SECOND_SECONDS, TABLE_SECONDS = 10.0, 8.0
 AHEAD = 64  # pages that may wait for a picture before them
+COPIED = 20  # characters from which a note that the page says, too, is taken to be a copy of it
 MOST_NAMED = 50  # attachments that are named
 Page = Callable[[int], tuple[str, str]]
 
@@ -52,7 +58,8 @@ def pages(request: Request) -> Iterator[dict[str, Any]]:
     Raises:
         Unreadable
     """
-    pdf = _Pdfium(request.path, request.password)
+    # where a page ended an earlier reader, a form of countless fields may have done it, of which PDFium makes a list at the first one
+    pdf = _Pdfium(request.path, request.password, with_forms=not request.lost.keys() - {OUTLINE})
     second = _Pypdf(request.path, request.password)
     count = pdf.count if pdf.document else second.count
     if count == 0:
@@ -60,17 +67,24 @@ def pages(request: Request) -> Iterator[dict[str, Any]]:
     if count > MOST_PAGES:
         raise Unreadable(MANY_PAGES)
     yield {"pages": count, "unit": "page"}
-    work = _Work(pdf, second, Tables(request.path, request.password), ocr.Tesseract(request.tesseract) if request.tesseract else None)
+    if OUTLINE not in request.lost:
+        yield {"at": OUTLINE}
+    outline = Outline(pdf.document if OUTLINE not in request.lost else None)
+    work = _Work(pdf, second, Tables(request.path, request.password), outline, _tesseract(request))
     with ThreadPoolExecutor(ocr.AT_ONCE) as pool:
         yield from work.through(range(request.start - 1, count), request.lost, pool)
     languages = work.tesseract.languages if work.tesseract and work.looked else []
-    yield {"end": True, "attachments": pdf.attachments(), "encrypted": pdf.encrypted, "languages": languages}
+    yield {"end": True, "attachments": pdf.attachments(), "encrypted": pdf.encrypted, "languages": languages, "unread": pdf.unread}
+
+
+def _tesseract(request: Request) -> ocr.Tesseract | None:
+    return ocr.Tesseract(request.tesseract) if request.tesseract else None
 
 
 class _Pdfium:
     """The file with PDFium; `document` is None where PDFium cannot open it."""
 
-    def __init__(self, path: Path, password: str | None) -> None:
+    def __init__(self, path: Path, password: str | None, with_forms: bool) -> None:
         import pypdfium2 as pdfium
         import pypdfium2.raw as raw
 
@@ -81,10 +95,18 @@ class _Pdfium:
         except pdfium.PdfiumError as error:
             if getattr(error, "err_code", None) == raw.FPDF_ERR_PASSWORD:
                 raise Unreadable(WRONG_PASSWORD if password else PASSWORD) from error
+        if self.document and with_forms:
+            forms.open_forms(self.document)
 
     @property
     def count(self) -> int:
         return len(self.document)
+
+    @property
+    def unread(self) -> dict[str, int]:
+        if not self.document or not self.document.get_formtype():
+            return {}
+        return {XFA: int(forms.only_for_acrobat(self.document)), FORMS: int(not self.document.formenv)}
 
     @property
     def encrypted(self) -> bool:
@@ -133,7 +155,7 @@ class _Pypdf:
         return len(self.reader.pages)
 
     def text(self, number: int) -> str:
-        return (self.reader.pages[number].extract_text() or "")[:MOST_CHARACTERS]
+        return (self.reader.pages[number].extract_text() or "")[:ENOUGH]
 
     def label(self, number: int) -> str:
         return self._labels[number] if number < len(self._labels) else ""
@@ -142,48 +164,52 @@ class _Pypdf:
 class _Work:
     """The way of every page, in order; pictures are read beside it, two at a time."""
 
-    def __init__(self, pdf: _Pdfium, second: _Pypdf, tables: Tables, tesseract: ocr.Tesseract | None) -> None:
-        self.pdf, self.second, self.tables, self.tesseract = pdf, second, tables, tesseract
+    def __init__(self, pdf: _Pdfium, second: _Pypdf, tables: Tables, outline: Outline, tesseract: ocr.Tesseract | None) -> None:
+        self.pdf, self.second, self.tables, self.outline, self.tesseract = pdf, second, tables, outline, tesseract
         self.looked = False  # at a picture
 
     def through(self, numbers: range, lost: Mapping[int, str], pool: ThreadPoolExecutor) -> Iterator[dict[str, Any]]:
-        waiting: deque[tuple[Told, Future[ocr.Recognised] | None]] = deque()
+        waiting: deque[tuple[Told, Future[ocr.Recognised] | None, Part | None]] = deque()
         for number in numbers:
-            under_way = [future for _, future in waiting if future and not future.done()]
+            under_way = [future for _, future, _ in waiting if future and not future.done()]
             while waiting and (len(under_way) >= ocr.AT_ONCE or len(waiting) >= AHEAD):
                 yield _settled(*waiting.popleft()).line()
-                under_way = [future for _, future in waiting if future and not future.done()]
+                under_way = [future for _, future, _ in waiting if future and not future.done()]
             if number + 1 in lost:
-                told, picture = Told.left_out(number + 1, lost[number + 1]), None
+                told, picture, beside = Told.left_out(number + 1, lost[number + 1], self.outline.on(number)), None, None
             else:
                 yield {"at": number + 1}
-                told, picture = self.page(number)
+                told, picture, beside = self.page(number)
             future = None
             if picture is not None and self.tesseract:
                 self.looked = True
                 yield {"ocr": number + 1}
                 future = pool.submit(self.tesseract.read, *picture)
-            waiting.append((told, future))
+            waiting.append((told, future, beside))
             while waiting and (waiting[0][1] is None or waiting[0][1].done()):
                 yield _settled(*waiting.popleft()).line()
         while waiting:
             yield _settled(*waiting.popleft()).line()
 
-    def page(self, number: int) -> tuple[Told, tuple[bytes, int, int] | None]:
-        """A page, and its picture (PNM, width, height in dots) where that is to be read too."""
+    def page(self, number: int) -> tuple[Told, tuple[bytes, int, int] | None, Part | None]:
+        """A page, its picture (PNM, width, height in dots) where that is to be read too, and what was filled in or noted on it."""
         if not self.pdf.document:
             text = ""
             with contextlib.suppress(Exception), within(SECOND_SECONDS):  # one broken page does not cost the others
                 text = self.second.text(number)
-            return Told(number + 1, self.second.label(number), (Part(text),)), None
-        label, missed, tables, picture = "", "", 0, None
+            return Told(number + 1, self.second.label(number), (Part(text),)), None, None
+        label, missed, tables, picture, beside = "", "", 0, None, None
         parts: tuple[Part, ...] = (Part(""),)
+        sections = self.outline.on(number)
         with contextlib.suppress(Exception):
             try:
                 label = self.pdf.label(number)
                 page = self.pdf.document[number]
                 try:
-                    parts, tables = self._text(page, number)
+                    with contextlib.closing(page.get_textpage()) as found:
+                        parts, tables = self._text(page, number, found)
+                        sections = self.outline.on(number, page, found)
+                    beside = self._beside(page, parts)
                     if _is_picture(page, parts):
                         missed = "" if self.tesseract else ocr.ABSENT
                         picture = _picture(page) if self.tesseract else None
@@ -191,37 +217,44 @@ class _Work:
                     page.close()
             except MemoryError:
                 missed = missed if any(part.text.strip() for part in parts) else FULL
-        return Told(number + 1, label, parts, tables=tables, missed=missed), picture
+        return Told(number + 1, label, parts, tables=tables, missed=missed, sections=sections), picture, beside
 
-    def _text(self, page: Any, number: int) -> tuple[tuple[Part, ...], int]:
-        found = page.get_textpage()
-        try:
-            text = found.get_text_range()[:MOST_CHARACTERS]
-            turn = turned.upright(page, found)
-            if lies := turn != page.get_rotation():
-                with turned.at(page, turn) as upright:
-                    text = upright.get_text_range()[:MOST_CHARACTERS]
-            share = garbled(text)
-            if share > GARBLED:
-                with contextlib.suppress(Exception), within(SECOND_SECONDS):
-                    other = self.second.text(number)
-                    if len(other.strip()) >= 0.5 * len(text.strip()) and garbled(other) < share:
-                        return (Part(other),), 0
-            elif text.strip() and not lies and rules.ruled(page):  # of letters that lie on their side pdfplumber makes no words
-                with contextlib.suppress(Exception), within(TABLE_SECONDS):
-                    return self._with_tables(page, number, found, text)
-            return (Part(text),), 0
-        finally:
-            found.close()
+    def _beside(self, page: Any, parts: tuple[Part, ...]) -> Part | None:
+        """What was filled in and noted, without notes that say what the page says, such as those of marked text."""
+        lines = [one.text for one in forms.said(self.pdf.document, page)]
+        whole = "".join("".join(part.text for part in parts).split()) if lines else ""
+        lines = [line for line in lines if len(line) < COPIED or "".join(line.split()) not in whole]
+        return Part("\n".join(lines)[:ENOUGH], as_is=True) if lines else None
 
-    def _with_tables(self, page: Any, number: int, found: Any, text: str) -> tuple[tuple[Part, ...], int]:
-        tables = self.tables.on(number)
-        width, height = page.get_size()
+    def _text(self, page: Any, number: int, found: Any) -> tuple[tuple[Part, ...], int]:
+        turn = turned.upright(page, found)
+        with turned.at(page, turn) if turn != page.get_rotation() else contextlib.nullcontext(found) as upright:
+            return self._upright(page, number, upright, turn)
+
+    def _upright(self, page: Any, number: int, found: Any, turn: int) -> tuple[tuple[Part, ...], int]:
+        """As `_text`, of the text page of the page at the rotation `turn`."""
+        text = found.get_text_range()[:ENOUGH]
+        share = garbled(text)
+        if share > GARBLED:
+            with contextlib.suppress(Exception), within(SECOND_SECONDS):
+                other = self.second.text(number)
+                if len(other.strip()) >= 0.5 * len(text.strip()) and garbled(other) < share:
+                    return (Part(other),), 0
+        elif text.strip() and rules.ruled(page):
+            with contextlib.suppress(Exception), within(TABLE_SECONDS):
+                return self._with_tables(page, number, found, text, turn)
+        return (Part(text),), 0
+
+    def _with_tables(self, page: Any, number: int, found: Any, text: str, turn: int) -> tuple[tuple[Part, ...], int]:
+        tables = self.tables.on(number, turn)
+        width, height = turned.size(page, turn)
 
         def within_frame(left: float, top: float, right: float, bottom: float) -> str:
             if right - left < 1 or bottom - top < 1:
                 return ""
-            return str(found.get_text_bounded(left, height - bottom, right, height - top))
+            one, other = turned.place(page, turn, left, top), turned.place(page, turn, right, bottom)
+            (west, east), (south, north) = sorted((one[0], other[0])), sorted((one[1], other[1]))
+            return str(found.get_text_bounded(west, south, east, north))
 
         parts = self.tables.parts(number, tables, within_frame, (width, height)) if tables else ()
         if not parts:
@@ -260,14 +293,19 @@ def _picture(page: Any) -> tuple[bytes, int, int] | None:
         bitmap.close()
 
 
-def _settled(told: Told, future: Future[ocr.Recognised] | None) -> Told:
-    """A page once its picture is read: of the two texts the better one."""
-    if future is None:
+def _settled(told: Told, future: Future[ocr.Recognised] | None, beside: Part | None) -> Told:
+    """A page once its picture is read: of the two texts the better one, and what was filled in and noted."""
+    if future is not None:
+        told = _better(told, future.result())
+    if not beside:
         return told
-    found = future.result()
+    return replace(told, parts=(*told.parts, beside), missed="" if told.missed == ocr.NOTHING else told.missed)
+
+
+def _better(told: Told, found: ocr.Recognised) -> Told:
     bad = garbled(told.text) > GARBLED
     more = letters(found.text) > letters(told.text)
     better = found.confidence >= SURE if bad else more
     if not found.words or not better:
-        return Told(told.number, told.label, told.parts, tables=told.tables, missed=found.missed)
-    return Told(told.number, told.label, (Part(found.text[:MOST_CHARACTERS]),), ocr=True, boxes=found.words)
+        return replace(told, missed=found.missed)
+    return replace(told, parts=(Part(found.text[:ENOUGH]),), ocr=True, boxes=found.words, tables=0, missed="")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from playground.rag.readers.sections import Block, pieces, told
-from playground.rag.readers.tables import header_of, is_table, lines, tidy
-from playground.rag.readers.told import UNKNOWN, Request, Unreadable
+from playground.rag.readers.tables import MOST_COLUMNS, header_of, is_table, lines, tidy
+from playground.rag.readers.told import DRAWINGS, EMBEDDED, PICTURES, UNKNOWN, Request, Unreadable
 
 BREAK, HEADING, ROW = "\x1c", "\x1d", "\x1e"  # stand in the text for what the tags said
 _MARKS = str.maketrans(dict.fromkeys(BREAK + HEADING + ROW))
+ELSEWHERE = ("iframe", "object", "embed", "video", "audio", "canvas")  # shows what is no text of this file
+TITLED = ("h1", "h2", "h3", "h4", "h5", "h6", "dt", "summary")  # a button within one of these is a title that unfolds what follows
 UNSEEN = ("script", "style", "noscript", "template", "svg", "iframe", "object", "head", "nav", "button", "select")
 BLOCKS = (
     "address", "article", "aside", "blockquote", "br", "dd", "details", "div", "dl",
@@ -70,17 +73,20 @@ def html(request: Request) -> Iterator[dict[str, Any]]:
 
 
 def _told(source: str | bytes) -> Iterator[dict[str, Any]]:
-    yield from told("section", pieces(blocks(source)))
+    unread: Counter[str] = Counter()
+    yield from told("section", pieces(blocks(source, unread)), unread=unread)
 
 
-def blocks(source: str | bytes) -> Iterator[Block]:
-    """The paragraphs, headings and tables of HTML, in order."""
+def blocks(source: str | bytes, unread: Counter[str] | None = None) -> Iterator[Block]:
+    """The paragraphs, headings and tables of HTML, in order; what cannot be read is counted in `unread`."""
     from bs4 import BeautifulSoup
     from bs4.element import NavigableString
 
     soup = BeautifulSoup(source, "lxml")
+    _shown(soup, Counter() if unread is None else unread)
     for tag in soup(list(UNSEEN)):
-        tag.decompose()
+        if not (tag.name == "button" and tag.find_parent(list(TITLED))):
+            tag.decompose()
     for string in soup.find_all(string=re.compile(f"[{BREAK}{HEADING}{ROW}]")):
         string.replace_with(NavigableString(string.translate(_MARKS)))
     for tag in soup(list(BLOCKS)):
@@ -88,23 +94,65 @@ def blocks(source: str | bytes) -> Iterator[Block]:
         tag.insert_after(NavigableString(BREAK))
     for table in soup("table"):
         if not table.decomposed and table.find("table") is None:
-            rows = tidy([[cell.get_text().replace(BREAK, " ") for cell in row(["td", "th"])] for row in table("tr")])
+            rows = tidy(_cells(table))
             if is_table(rows):
                 marked = "".join(BREAK + ROW + one for one in lines(rows, header_of(rows)))
                 table.replace_with(NavigableString(marked + BREAK))
     for title in soup(list(TITLES)):
-        title.replace_with(NavigableString(BREAK + HEADING + title.get_text().replace(BREAK, " ") + BREAK))
+        title.replace_with(NavigableString(BREAK + HEADING + title.name[1] + title.get_text().replace(BREAK, " ") + BREAK))
     for tag in soup(["td", "th"]):
         tag.insert_after(NavigableString(" "))
     table_lines: list[str] = []
     for piece in soup.get_text().split(BREAK):
-        text = " ".join(piece.translate(_MARKS).split())
+        level = int(piece[1]) if piece.startswith(HEADING) else 0
+        text = " ".join(piece[2 * bool(level) :].translate(_MARKS).split())
         if table_lines and not piece.startswith(ROW):
             yield Block("\n".join(table_lines), table=True)
             table_lines = []
         if piece.startswith(ROW):
             table_lines.append(text)
         elif text:
-            yield Block(text, heading=piece.startswith(HEADING))
+            yield Block(text, heading=level)
     if table_lines:
         yield Block("\n".join(table_lines), table=True)
+
+
+def _shown(soup: Any, unread: Counter[str]) -> None:
+    """What stands for a picture takes its place; pictures, drawings and films without words are counted."""
+    from bs4.element import NavigableString
+
+    for picture in soup(["img", "area"]):
+        if alt := " ".join(picture.get("alt", "").split()):
+            picture.replace_with(NavigableString(f" {alt} "))
+        elif picture.name == "img" and "alt" not in picture.attrs:  # an empty one says that there is nothing to see
+            unread[PICTURES] += 1
+    unread[DRAWINGS] += sum(drawing.find("text") is not None for drawing in soup("svg"))
+    unread[EMBEDDED] += len(soup(list(ELSEWHERE)))
+
+
+def _cells(table: Any) -> list[list[str]]:
+    """The text of each cell, in every row and column over which the cell reaches."""
+    rows: list[list[str]] = []
+    below: dict[int, tuple[int, str]] = {}  # column -> rows to come that a cell above reaches into, its text
+    for row in table("tr"):
+        cells: list[str] = []
+
+        def reached(cells: list[str] = cells) -> None:
+            while (above := below.get(len(cells))) and above[0]:
+                below[len(cells)] = (above[0] - 1, above[1])
+                cells.append(above[1])
+
+        for cell in row(["td", "th"]):
+            reached()
+            text, down = cell.get_text().replace(BREAK, " "), _span(cell, "rowspan") - 1
+            for _ in range(_span(cell, "colspan")):
+                below[len(cells)] = (down, text)
+                cells.append(text)
+        reached()
+        rows.append(cells)
+    return rows
+
+
+def _span(cell: Any, name: str) -> int:
+    value = str(cell.get(name, ""))
+    return max(1, min(int(value), MOST_COLUMNS + 1)) if value.isdecimal() and len(value) < 9 else 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,13 +90,21 @@ class Tables:
         self._file: Any = None
         self._last: tuple[int, tuple[float, ...], list[str]] | None = None
 
-    def on(self, number: int) -> list[Found]:
-        """Those on a page (from 0) that look like tables, from top to bottom, none within another."""
+    def on(self, number: int, turn: int = 0) -> list[Found]:
+        """Those on a page (from 0) that look like tables, from top to bottom, none within another.
+
+        Args:
+            turn: the rotation (0, 90, 180 or 270 degrees) of the page as it is looked at, and to which its letters stand upright.
+        """
         import pdfplumber
 
         if self._file is None:
             self._file = pdfplumber.open(self.path, password=self.password or "")
         page = self._file.pages[number]
+        if page.rotation != turn:
+            turned = copy(page.page_obj)
+            turned.rotate, turned.attrs = turn, {**turned.attrs, "Rotate": turn}
+            page = pdfplumber.page.Page(self._file, turned, number + 1)
         try:
             found = []
             for table in page.find_tables():

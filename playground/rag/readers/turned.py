@@ -7,11 +7,13 @@ head comes backwards so, and text that lies on its side with its lines from the 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+GRID = 1_000_000  # PDFium tells places on a shown page in whole numbers; so many a side are fine enough
 LOOKED_AT = 60  # letters of one page
 ASKEW = 20  # degrees from a quarter turn that count as that; what is turned otherwise, such as a watermark, does not count
 
@@ -35,6 +37,23 @@ def upright(page: Any, text: Any) -> int:
                 seen[-90 * quarter % 360] += 1
     turn, letters = seen.most_common(1)[0] if seen else (0, 0)
     return turn if 2 * letters > sum(seen.values()) else int(page.get_rotation())
+
+
+def size(page: Any, turn: int) -> tuple[float, float]:
+    """Width and height in points of the page at another rotation."""
+    width, height = page.get_size()
+    return (height, width) if (turn - page.get_rotation()) % 180 else (width, height)
+
+
+def place(page: Any, turn: int, across: float, down: float) -> tuple[float, float]:
+    """Where on the page itself, in points from its bottom left corner, a place is that is told from the top left one of the turned page."""
+    import pypdfium2.raw as raw
+
+    width, height = size(page, turn)
+    x, y = ctypes.c_double(), ctypes.c_double()
+    more = (turn - page.get_rotation()) // 90 % 4
+    raw.FPDF_DeviceToPage(page, 0, 0, GRID, GRID, more, round(across / width * GRID), round(down / height * GRID), x, y)
+    return x.value, y.value
 
 
 @contextlib.contextmanager

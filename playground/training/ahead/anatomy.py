@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from playground.models.folder import config_of, tensor_shapes, text_config, weight_files
+from playground.models.folder import config_of, sliding_window_of, tensor_shapes, text_config, weight_files
 from playground.training.config import ALL_LINEAR, TrainingSettings
 from playground.training.methods import FEEDFORWARD, KEYS_VALUES
 
@@ -63,6 +63,7 @@ class Anatomy:
     head_width: int
     kind: str
     file_bytes: int
+    sliding_window: int | None = None  # tokens that attention looks back; None: all
 
     @property
     def linear_size(self) -> int:
@@ -114,6 +115,7 @@ def _read(folder: Path, changed: int) -> Anatomy:
         head_width=number("head_dim", "d_kv", default=max(1, hidden // heads)),
         kind=kind,
         file_bytes=sum(file.stat().st_size for file in files),
+        sliding_window=sliding_window_of(config),
     )
 
 

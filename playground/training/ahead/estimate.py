@@ -17,8 +17,9 @@ from playground.training.ahead.anatomy import Anatomy, counts
 from playground.training.ahead.lengths import Lengths, batches, worst
 from playground.training.ahead.needs import MB, Work
 from playground.training.ahead.speed import Machine
+from playground.training.circumstances import unpadded
 from playground.training.config import TrainingSettings
-from playground.training.defaults import SIDE_BY_SIDE, check_rows
+from playground.training.defaults import check_rows
 
 TIGHT = 0.8  # share of what is there from which on it is tight
 HELPS = 0.93  # a change that leaves more than that share of the need is not worth a sentence
@@ -33,7 +34,8 @@ FEW = (1024, 512, 256, 128)
 class Planned:
     """A run as planned: its settings, the model's make, the measured examples, and how much there is of each.
 
-    `about`: the number of steps is itself an estimate. `guessed`: the model's files are not here, so its make is a guess.
+    `packed`: how many rows the trainer makes of the `rows`, where it packs them. `about`: the number of steps is itself an estimate.
+    `guessed`: the model's files are not here, so its make is a guess.
     """
 
     settings: TrainingSettings
@@ -45,6 +47,7 @@ class Planned:
     validation_rows: int
     data_bytes: int
     parted: bool = False
+    packed: int | None = None
     about: bool = False
     guessed: bool = False
 
@@ -129,6 +132,8 @@ def estimate(
         seconds = replace(parts, **{one.name: getattr(parts, one.name) * pace for one in fields(parts)}).whole(work)
         if planned.guessed:
             basis = Sentence("A rough guess from the model's size: its files are not on this machine yet.")
+        elif runs == 1:
+            basis = Sentence("Estimated, and corrected by what one finished run with this model and method took here.")
         elif runs:
             basis = Sentence("Estimated, and corrected by what {runs} finished runs with this model and method took here.", runs=runs)
         else:
@@ -160,8 +165,8 @@ def verdict(needed: float, there: float) -> Fits:
 def work_of(planned: Planned, gpu: bool, half: bool) -> Work:
     """The planned run in figures."""
     settings, steps = planned.settings, planned.steps
-    flat = planned.model.kind in SIDE_BY_SIDE and (not gpu or settings.packing)
-    rows = check_rows(planned.validation_rows, planned.rows, settings, parted=planned.parted)
+    flat = _flat(planned, gpu)
+    rows = check_rows(planned.validation_rows, planned.rows, settings, parted=planned.parted, packed=planned.packed)
     checks = 1 + math.ceil(steps / settings.eval_steps) if rows and settings.eval_steps else 0
     saves = math.ceil(steps / settings.save_steps) if settings.save_steps else 0
     size = min(rows, max(8, settings.per_device_train_batch_size))  # as `building` sets it
@@ -176,8 +181,12 @@ def work_of(planned: Planned, gpu: bool, half: bool) -> Work:
 
 def _longest(work: Work, planned: Planned) -> Work:
     """The rehearsal of a run: few steps on its longest rows."""
-    flat = planned.model.kind in SIDE_BY_SIDE and (not work.gpu or planned.settings.packing)
-    return replace(work, steps=STEPS, batches=worst(planned.lengths, planned.settings, flat))
+    return replace(work, steps=STEPS, batches=worst(planned.lengths, planned.settings, _flat(planned, work.gpu)))
+
+
+def _flat(planned: Planned, gpu: bool) -> bool:
+    model, settings = planned.model, planned.settings
+    return unpadded(model.kind, model.sliding_window, settings.max_length, gpu=gpu, packing=settings.packing)
 
 
 def _by_measure(work: Work, planned: Planned, seen: Measured) -> tuple[float, float]:

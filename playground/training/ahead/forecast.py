@@ -91,10 +91,10 @@ class Forecasts:
     def _planned(self, plan: Plan, splits: Parts) -> Planned:
         model, guessed = _anatomy(plan.model)
         train, validation, data = self._measured(plan, splits)
-        rows, parted = len(splits.train), splits.task == PARTED
+        rows, parted = plan.examples or len(splits.train), splits.task == PARTED
         return Planned(
             plan.settings, model, train, validation, plan.steps, rows, len(splits.validation), data, parted=parted,
-            about=plan.about, guessed=guessed,
+            packed=plan.packed, about=plan.about, guessed=guessed,
         )  # fmt: skip
 
     def _measured(self, plan: Plan, splits: Parts) -> tuple[Lengths, Lengths, int]:

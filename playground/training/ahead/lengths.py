@@ -15,6 +15,7 @@ from playground.models import template
 from playground.models.texts import is_text
 from playground.training.config import TrainingSettings
 from playground.training.defaults import WEIGHTS_KEPT
+from playground.training.packing import pack
 
 SAMPLE = 600  # examples that are measured
 LONGEST = 64  # of those with the most characters, besides
@@ -97,13 +98,8 @@ def batches(found: Lengths, settings: TrainingSettings, steps: int, flat: bool) 
         flat: rows lie side by side without padding.
     """
     size, count = settings.per_device_train_batch_size, min(DRAWN, max(1, steps * settings.gradient_accumulation_steps))
-    if settings.packing:
-        full = settings.max_length
-        share = sum(learned for _, learned in found.rows) / max(1, sum(read for read, _ in found.rows))
-        tokens = size * full
-        squares = size * full * max(1.0, sum(read**2 for read, _ in found.rows) / max(1, sum(read for read, _ in found.rows)))
-        return Batches(tokens, tokens * share, squares, squares if full > WEIGHTS_KEPT else 0.0, tokens, int(tokens * share))
-    drawn = [_held(rows, flat) for rows in _draw(found.rows, size, count, settings.train_sampling_strategy)]
+    rows = _together(found.rows or ((1, 1),), settings)
+    drawn = [_held(batch, flat) for batch in _draw(rows, size, count, settings.train_sampling_strategy)]
     most = max(drawn)
     return Batches(
         read=sum(read for read, *_ in drawn) / len(drawn),
@@ -117,10 +113,23 @@ def batches(found: Lengths, settings: TrainingSettings, steps: int, flat: bool) 
 
 def worst(found: Lengths, settings: TrainingSettings, flat: bool) -> Batches:
     """The batch of the longest rows that there are."""
-    rows = (found.longest or ((1, 1),))[: settings.per_device_train_batch_size]
-    rows = rows + rows[-1:] * (min(settings.per_device_train_batch_size, len(found.rows)) - len(rows))
-    read, learned, squares, long = _held(rows, flat)
-    return Batches(read, learned, squares, long, read, learned)
+    size, there = settings.per_device_train_batch_size, len(_together(found.rows, settings))
+    long = sorted(_together(found.longest or ((1, 1),), settings), key=_tokens, reverse=True)[:size]
+    long += long[-1:] * (min(size, there) - len(long))
+    read, learned, squares, long_squares = _held([row for together in long for row in together], flat)
+    return Batches(read, learned, squares, long_squares, read, learned)
+
+
+def _together(rows: Sequence[Row], settings: TrainingSettings) -> list[Sequence[Row]]:
+    """The rows as the trainer reads them: one by one, or several in a packed one."""
+    if not settings.packing:
+        return [(row,) for row in rows]
+    packed = pack([min(read, settings.max_length) for read, _ in rows], settings.max_length)
+    return [[rows[place] for place in places] for places in packed]
+
+
+def _tokens(rows: Sequence[Row]) -> int:
+    return sum(read for read, _ in rows)
 
 
 def _held(rows: Sequence[Row], flat: bool) -> tuple[int, int, int, int]:
@@ -130,7 +139,7 @@ def _held(rows: Sequence[Row], flat: bool) -> tuple[int, int, int, int]:
     return read, sum(learned for _, learned in rows), squares, squares if longest > WEIGHTS_KEPT or not flat else 0
 
 
-def _draw(rows: Sequence[Row], size: int, count: int, strategy: str) -> Iterator[Sequence[Row]]:
+def _draw(rows: Sequence[Sequence[Row]], size: int, count: int, strategy: str) -> Iterator[Sequence[Row]]:
     """`count` batches, pass after pass over the rows, in an order like the worker's."""
     chance, made = random.Random(0), 0
     while made < count:
@@ -139,10 +148,10 @@ def _draw(rows: Sequence[Row], size: int, count: int, strategy: str) -> Iterator
             chance.shuffle(order)
         if strategy == "group_by_length":
             wide = size * MEGA
-            groups = [sorted(order[start : start + wide], reverse=True) for start in range(0, len(order), wide)]
+            groups = [sorted(order[start : start + wide], key=_tokens, reverse=True) for start in range(0, len(order), wide)]
             order = [row for group in groups for row in group]
         for start in range(0, len(order), size):
             if made == count:
                 return
-            yield order[start : start + size]
+            yield [row for together in order[start : start + size] for row in together]
             made += 1

@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,10 @@ class Rehearsal(Training):
         train, _ = super()._examples(tokenizer)
         settings = self.settings
         needed = STEPS * settings.per_device_train_batch_size * settings.gradient_accumulation_steps
-        order = sorted(range(len(train)), key=train.length.__getitem__, reverse=True)[:needed]
+        order = sorted(range(len(train)), key=train.length.__getitem__, reverse=True)
+        if settings.packing:  # so many as fill the packed rows
+            needed = 1 + sum(held < needed * settings.max_length for held in accumulate(train.length[place] for place in order))
+        order = order[:needed]
         if self.planned.eval_steps:
             self._checked = examples.read(self.folder / "data" / "validation.jsonl", tokenizer, settings.max_length, CHECK_ROWS)
         ids, labels, length = ([column[place] for place in order] for column in train.columns.values())

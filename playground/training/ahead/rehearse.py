@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,8 @@ def _prepare(folder: Path, plan: Plan, splits: Parts) -> None:
         (folder / "data").mkdir(parents=True)
     settings = plan.settings
     needed = STEPS * SPARE * settings.per_device_train_batch_size * settings.gradient_accumulation_steps
+    if plan.packed:
+        needed *= ceil(plan.examples / plan.packed)
     long = sorted(splits.train, key=_characters, reverse=True)[: max(needed, 64)]
     for part, rows in (("train", long), ("validation", splits.validation[:UNSEEN]), ("test", [])):
         lines = (json.dumps(one.to_dict(), ensure_ascii=False).encode() + b"\n" for one in rows)

@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
+from playground.training import circumstances
 from playground.training.batches import ROUND
-from playground.training.defaults import SIDE_BY_SIDE
 from playground.training.quick.adapters import fuse, unpack
 from playground.training.quick.attention import Attention
 from playground.training.quick.blocks import Turning, slim
@@ -74,7 +74,6 @@ def suits(causal: Any) -> bool:
 
 
 def side_by_side(causal: Any, longest: int) -> bool:
-    """Whether rows of at most `longest` tokens can be laid side by side: only attention looks back, and it sees the whole row."""
+    """Whether rows of at most `longest` tokens of this model can be laid side by side."""
     text = causal.config.get_text_config()
-    window = getattr(text, "sliding_window", None)
-    return text.model_type in SIDE_BY_SIDE and (window is None or window >= longest)
+    return circumstances.side_by_side(text.model_type, getattr(text, "sliding_window", None), longest)

@@ -8,19 +8,20 @@ from typing import Any
 import gradio as gr
 
 from playground.ui.page import Page
+from playground.ui.tabs import search_steps
 
 NAMES = ("max_new_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed", "stop", "system", "use_template")
 
 
 @dataclass(frozen=True)
 class Answering:
-    """The fields, in the order of `NAMES`."""
+    """The fields, in the order of `NAMES`; after them those of a search through documents."""
 
     fields: list[Any]
 
     def read(self, *values: Any) -> dict[str, Any]:
         """The settings of `/compare` that the fields hold; an empty field leaves its default."""
-        found = dict(zip(NAMES, values, strict=True))
+        found = dict(zip(NAMES, values[: len(NAMES)], strict=True)) | search_steps.chosen(*values[len(NAMES) :]).settings()
         stops = [line for line in (found.pop("stop") or "").split("\n") if line]
         system = found.pop("system")
         return {**found, **({"stop": stops} if stops else {}), **({"system": system} if system and system.strip() else {})}
@@ -40,4 +41,8 @@ def build(page: Page) -> Answering:
             stop = gr.Textbox(label=label("chat.stop_texts"), info=label("chat.stop_texts_info"), lines=1, max_lines=4)
             system = gr.Textbox(label=label("chat.system"), info=label("chat.system_info"), lines=1, max_lines=6, elem_id="chat-system")
             use_template = gr.Checkbox(True, label=label("chat.use_template"), info=label("chat.use_template_info"))
-    return Answering([max_new_tokens, temperature, top_p, top_k, penalty, seed, stop, system, use_template])
+        gr.Markdown(label("chat.search"), elem_classes="hint")
+        mode = search_steps.mode(page, "chat-mode")
+        steps = search_steps.build(page, "chat", mode)
+    told = [max_new_tokens, temperature, top_p, top_k, penalty, seed, stop, system, use_template]
+    return Answering([*told, mode, *steps.fields])

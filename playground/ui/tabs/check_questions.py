@@ -18,13 +18,12 @@ from playground.many.checks import BASE, NOBODY, Checks
 from playground.many.checks_table import FILTERS, FORMATS, chosen, save
 from playground.rag.exam.kept import typed
 from playground.rag.exam.threshold import LEAST, curves
-from playground.rag.retrieve import MODES
 from playground.ui import exam as shown
 from playground.ui import many as words
 from playground.ui.errors import Visitor
 from playground.ui.formatting import plain
 from playground.ui.page import Page
-from playground.ui.tabs import sheet
+from playground.ui.tabs import search_steps, sheet
 from playground.ui.tabs.train import run_label
 
 SOURCES = ("lines", "file", "sample")
@@ -58,14 +57,13 @@ def build(page: Page, tab: gr.Tab, collection: gr.State) -> CheckPanel:
             with gr.Row(visible=False) as columns:
                 picked = [gr.Dropdown(label=label(f"exam.column_{name}"), min_width=160, elem_id=f"exam-{name}") for name in COLUMNS]
         with gr.Row(equal_height=True):
-            mode = gr.Radio(
-                [(label(f"documents.mode_{name}"), name) for name in MODES], value="hybrid", label=label("documents.mode"),
-                info=label("documents.mode_info"), min_width=240, elem_id="exam-mode",
-            )  # fmt: skip
+            mode = search_steps.mode(page, "exam-mode")
             phrased_by = gr.Dropdown([(NOBODY, NOBODY)], value=NOBODY, label=label("exam.phrased_by"), info=label("exam.phrased_by_info"))
             sure = gr.Textbox(
                 label=label("exam.threshold"), info=label("exam.threshold_info"), max_lines=1, min_width=200, elem_id="exam-threshold"
             )
+        with gr.Accordion(label("exam.steps"), open=False, elem_id="exam-steps"):
+            steps = search_steps.build(page, "exam", mode)
         start = gr.Button(label("many.start"), variant="primary", elem_id="exam-start")
         working = gr.HTML(visible=False, elem_id="exam-working")
         stop = gr.Button(label("many.stop"), size="sm", visible=False, elem_id="exam-stop")
@@ -150,7 +148,7 @@ def build(page: Page, tab: gr.Tab, collection: gr.State) -> CheckPanel:
 
     def begin(visitor: Visitor, chosen_collection: str, kind: str, text: str, path: str | None, *values: Any) -> str:
         """Start to ask; gives the job's id."""
-        *names, how, who, threshold = values
+        names, (how, *fields), (who, threshold) = list(values[: len(COLUMNS)]), values[len(COLUMNS) : -2], values[-2:]
         if kind == "lines":
             asked = lists.pasted(text or "", limits)
         elif kind == "sample":
@@ -161,7 +159,7 @@ def build(page: Page, tab: gr.Tab, collection: gr.State) -> CheckPanel:
             asks, answer, document, page_column = (name or None for name in names)
             picked_names = lists.ExpectedColumns(names, asks or "", answer, document, page_column)
             asked = lists.in_file(Path(path), Path(path).name, picked_names, limits)
-        settings = {"mode": how, "phrased_by": who, "threshold": typed(threshold)}
+        settings = {**search_steps.chosen(how, *fields).settings(), "phrased_by": who, "threshold": typed(threshold)}
         return checks.start(visitor.owner, chosen_collection, asked, settings).job_id
 
     def look_into(visitor: Visitor, path: str | None) -> list[Any]:
@@ -230,7 +228,7 @@ def build(page: Page, tab: gr.Tab, collection: gr.State) -> CheckPanel:
     remembering = {"fn": on(remember), "inputs": [page.owner, job_id, other, collection], "outputs": remembered, **quiet}
     source.change(lambda kind: [gr.update(visible=kind == one) for one in ("lines", "file")], source, [lines, from_file], **quiet)
     gr.on([file.upload, file.clear], on(look_into), [page.owner, file], [read, columns, *picked], **quiet)
-    inputs = [page.owner, collection, source, lines, file, *picked, mode, phrased_by, sure]
+    inputs = [page.owner, collection, source, lines, file, *picked, mode, *steps.fields, phrased_by, sure]
     begun = start.click(on(begin), inputs, job_id, api_visibility="private", show_progress="minimal", concurrency_limit=None)
     begun.success(lambda: ("all", 0), None, [which, offset], **quiet).then(**remembering).then(**looking)
     gr.on([tab.select, collection.change], trigger_mode="always_last", **remembering).then(**looking)

@@ -11,6 +11,7 @@ import gradio as gr
 from playground.errors import InputError
 from playground.rag.embedders import KNOWN, STARTER
 from playground.ui.errors import Visitor
+from playground.ui.health import named
 from playground.ui.page import Page
 
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
@@ -86,6 +87,14 @@ def manage(page: Page, own_embedders: bool) -> Manage:
     return Manage(new_name, rename_document, remove, remove_sure, collection_name, rename_collection, delete, embedder, reindex)
 
 
+def embedder_now(embedder: str | None) -> Any:
+    """The list of embedders stands on the one that the collection has, also where that is one of its owner's own."""
+    embedder = embedder or STARTER
+    listed = [(one.name, one.id) for one in KNOWN]
+    own = [] if embedder in {one.id for one in KNOWN} else [(embedder, embedder)]
+    return gr.update(choices=[*listed, *own], value=embedder)
+
+
 def wire(page: Page, unlocking: Unlock, managing: Manage, collection: gr.State, document: gr.Dropdown, refresh: dict[str, Any]) -> None:
     """Connect the buttons; `refresh` shows the tab anew afterwards."""
     collections, on = page.services.collections, page.handler
@@ -97,21 +106,23 @@ def wire(page: Page, unlocking: Unlock, managing: Manage, collection: gr.State, 
         collections.add(visitor.owner, [], chosen, passwords={name: word})
         return ""
 
-    def rename_document(visitor: Visitor, chosen: str, name: str | None, new: str) -> str:
-        if not name:
+    def rename_document(visitor: Visitor, chosen: str, number: int | None, new: str) -> str:
+        if number is None:
             raise InputError("No document is chosen. Choose one from the list first.")
-        collections.rename_document(visitor.owner, chosen, name, new)
+        collections.rename_document(visitor.owner, chosen, number, new)
         return ""
 
-    def ask_first(visitor: Visitor, name: str | None) -> Any:
+    def ask_first(visitor: Visitor, chosen: str, number: int | None) -> Any:
         """Ask once more, by name, before a document is taken out."""
-        if not name:
+        found = [one for one in collections.documents(visitor.owner, chosen) if one["document_id"] == number]
+        if not found:
             raise InputError("No document is chosen. Choose one from the list first.")
-        return gr.update(value=page.say_in(visitor.language)("documents.remove_sure", name=name), visible=True)
+        say = page.say_in(visitor.language)
+        return gr.update(value=say("documents.remove_sure", name=named(found[0], say)), visible=True)
 
-    def take_out(visitor: Visitor, chosen: str, name: str | None) -> Any:
-        if name:
-            collections.remove(visitor.owner, chosen, name)
+    def take_out(visitor: Visitor, chosen: str, number: int | None) -> Any:
+        if number is not None:
+            collections.remove(visitor.owner, chosen, number)
         return gr.update(visible=False)
 
     def rename_collection(visitor: Visitor, chosen: str, new: str) -> tuple[str, str]:
@@ -125,7 +136,7 @@ def wire(page: Page, unlocking: Unlock, managing: Manage, collection: gr.State, 
     for event in (u.button.click, u.word.submit):
         event(**opened, **QUIET).then(**refresh)
     m.rename_document.click(on(rename_document), [page.owner, collection, document, m.new_name], m.new_name, **QUIET).then(**refresh)
-    m.remove.click(on(ask_first), [page.owner, document], m.remove_sure, **QUIET)
+    m.remove.click(on(ask_first), [page.owner, collection, document], m.remove_sure, **QUIET)
     document.change(lambda: gr.update(visible=False), None, m.remove_sure, **QUIET)
     sure = {"fn": on(take_out), "inputs": [page.owner, collection, document], "outputs": m.remove_sure}
     m.remove_sure.click(**sure, api_visibility="private").then(**refresh)

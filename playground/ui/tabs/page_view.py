@@ -64,13 +64,24 @@ def build(page: Page) -> PagePanel:
             larger = gr.Checkbox(False, label=label("page_view.larger"), container=False, min_width=120, elem_id="page-larger")
             borders = gr.Checkbox(False, label=label("page_view.borders"), container=False, min_width=160, elem_id="page-borders")
             close = gr.Button(label("page_view.close"), size="sm", min_width=90, elem_id="page-close")
+        with gr.Row(visible=False, elem_id="page-unlock") as asked:
+            word = gr.Textbox(
+                label=label("files.password"),
+                info=label("files.password_info"),
+                type="password",
+                max_lines=1,
+                scale=3,
+                min_width=200,
+                elem_id="page-password",
+            )
+            unlock = gr.Button(label("files.unlock"), size="sm", min_width=160, elem_id="page-unlock-button")
         sheet = gr.HTML(elem_id="page-view")
 
     def pick(visitor: Visitor, event: gr.SelectData, known: dict[str, Any], lined: bool) -> list[Any]:
         """Open the page of a citation, or of a passage, whose quotes are then marked or, where it has none, itself."""
         at = find(visitor, known, str(event.value))
         if not at:
-            return [gr.skip()] * 6
+            return [gr.skip()] * 7
         lined = lined or str(event.value).startswith("candidate")  # in the X-ray, where passages begin and end is what matters
         return [*show(visitor, at, lined), lined]
 
@@ -88,14 +99,22 @@ def build(page: Page) -> PagePanel:
 
     def draw(visitor: Visitor, at: dict[str, Any], lined: bool) -> list[Any]:
         say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
-        # a quote may end on the page after its own, and nowhere else
-        quotes = at["quotes"] if at["number"] - at["home"] in (0, 1) else []
+        # a quote may end at the beginning of the page after its own, and nowhere else
+        beyond = at["number"] - at["home"]
+        quotes = [(quote, 0.0 if beyond else near) for quote, near in at["quotes"]] if beyond in (0, 1) else []
         view = views.page(visitor.owner, at["collection"], at["document"], at["number"], quotes, borders=lined)
         told = shown.shown(view, say, translate)
-        return [gr.update(visible=True), told, gr.update(interactive=view.number > 1), gr.update(interactive=view.number < view.pages)]
+        ways = [gr.update(interactive=view.number > 1), gr.update(interactive=view.number < view.pages)]
+        return [gr.update(visible=True), told, *ways, gr.update(visible=view.locked)]
 
     def show(visitor: Visitor, at: dict[str, Any], lined: bool) -> list[Any]:
-        return [at, *draw(visitor, at, lined)] if at else [gr.skip()] * 5
+        return [at, *draw(visitor, at, lined)] if at else [gr.skip()] * 6
+
+    def with_password(visitor: Visitor, at: dict[str, Any], lined: bool, password: str) -> list[Any]:
+        """Draw the page with a password; the field is emptied, and it goes nowhere else."""
+        if at:
+            views.unlock(visitor.owner, at["collection"], at["document"], at["number"], password)
+        return [*show(visitor, at, lined), ""]
 
     def turn(by: int) -> Any:
         def turn_page(visitor: Visitor, at: dict[str, Any], lined: bool) -> list[Any]:
@@ -104,7 +123,7 @@ def build(page: Page) -> PagePanel:
 
         return turn_page
 
-    outputs = [where, box, sheet, earlier, later]
+    outputs = [where, box, sheet, earlier, later, asked]
 
     def wire(*links: gr.HTML) -> None:
         for one in links:
@@ -113,6 +132,9 @@ def build(page: Page) -> PagePanel:
 
     for button, by in ((earlier, -1), (later, 1)):
         button.click(on(turn(by)), [page.owner, where, borders], outputs, **quiet)
+    for event in (unlock.click, word.submit):
+        opened = event(on(with_password), [page.owner, where, borders, word], [*outputs, word], **quiet)
+        opened.success(None, js=SHOW)
     borders.input(on(show), [page.owner, where, borders], outputs, **quiet)
     larger.input(None, larger, None, js=ENLARGE)
     close.click(lambda: (gr.update(visible=False), NOWHERE, ""), None, [box, where, sheet], **quiet).then(None, js=BACK)

@@ -11,6 +11,7 @@ import gradio as gr
 
 from playground.asking import BASE, PREFIX, TUNED, WITH_DOCUMENTS
 from playground.ui import talk
+from playground.ui.documents import warnings
 from playground.ui.formatting import Say, Translate, megabytes, shorten
 from playground.ui.page import Page
 from playground.ui.talk import Exchange
@@ -113,7 +114,7 @@ def by_whom(one: Mapping[str, Any], say: Say, translate: Translate) -> str:
     if one.get("stopped_because") == "cancelled" and not one["tokens"]:
         return f"<p>{escape(say('chat.stopped'))}</p>"
     if one.get("refused"):
-        return f"<p>{escape(say('chat.not_asked'))}</p>"
+        return f"<p>{escape(say('chat.not_asked'))}</p>{warnings(one, say)}"
     adapter = one["adapter"]
     if one.get("served") or one["model"].startswith(PREFIX):
         who = say("chat.by_server", model=one.get("served") or one["model"].removeprefix(PREFIX))
@@ -128,7 +129,7 @@ def by_whom(one: Mapping[str, Any], say: Say, translate: Translate) -> str:
         parts.append(say("chat.plain_format"))
     if one.get("stopped_because") == "cancelled":
         parts.append(say("chat.stopped"))
-    told = f"<p>{escape(' · '.join(parts))}</p>{_citations(one, say)}"
+    told = f"<p>{escape(' · '.join(parts))}</p>{_citations(one, say)}{warnings(one, say)}"
     return told + (_proof(one, say) if one["done"] else "")
 
 

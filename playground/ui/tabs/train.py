@@ -16,6 +16,8 @@ from playground.ui.page import Page
 from playground.ui.run_words import status_sentence
 from playground.ui.tabs import beginning, bring, curves, estimate, line, onward, overlay, recipes, settings_form, takeaway, token, watch
 
+SLOW = 10.0  # seconds between two looks of a page on which nothing runs
+
 
 @dataclass(frozen=True)
 class TrainTab:
@@ -59,6 +61,7 @@ def build(page: Page) -> TrainTab:
                 waiting = line.build(page)
                 stop = gr.Button(label("train.stop"), visible=False, scale=0, min_width=260, elem_id="stop-button")
                 cancel = gr.Button(label("train.cancel"), visible=False, scale=0, min_width=220, elem_id="cancel-button")
+                surely = gr.Button(label("train.cancel_sure"), variant="stop", visible=False, scale=0, min_width=220, elem_id="cancel-sure")
             figures = gr.HTML(elem_id="run-figures")
             with gr.Row(equal_height=False):
                 drawn = curves.build(page)
@@ -72,7 +75,7 @@ def build(page: Page) -> TrainTab:
                     label("train.delete"), size="sm", variant="secondary", visible=False, scale=1, min_width=150, elem_id="delete-run"
                 )
                 sure = gr.Button(label("train.delete_sure"), size="sm", variant="stop", visible=False, scale=1, min_width=150)
-                takeaway.build(page)
+                taken = takeaway.build(page)
             with gr.Accordion(label("train.runs"), open=False):
                 runs = gr.Dataframe(interactive=False, wrap=True, show_label=False, elem_id="runs-table")
             compared = overlay.build(page)
@@ -83,8 +86,8 @@ def build(page: Page) -> TrainTab:
             own_model = gr.Textbox(label=label("train.model_own"), info=label("train.model_own_info"), max_lines=1, elem_id="own-model")
             fields = settings_form.build(page)
         brought = bring.build(page)
-        seen = gr.State("")
-    timer = page.timer
+        seen, heard = gr.State(""), gr.State("")
+    timer, slow = page.timer, gr.Timer(SLOW)
 
     def show(
         visitor: Visitor, dataset_id: str | None, run_id: str | None, former: str, wanted: str, check: Any, end: Any, *picked: Any
@@ -95,8 +98,9 @@ def build(page: Page) -> TrainTab:
         if not dataset_id and not run_id and services.newest(visitor.owner) != (None, None):
             return [gr.skip()] * len(outputs)  # a hand quicker than the page, which has not chosen yet what to open with
         state = f"{dataset_id} {len(mine)} {_signature(found)} {[one.state for one in mine[:20]]}"
+        ticking = gr.Timer(active=any(not one.finished for one in mine))
         if state == former:
-            return [gr.skip()] * len(outputs)
+            return [*[gr.skip()] * (len(outputs) - 1), ticking]
         say = page.say_in(visitor.language)
         metrics = services.runs.metrics(visitor.owner, found.run_id) if found else []
         active = found is not None and not found.finished
@@ -117,14 +121,16 @@ def build(page: Page) -> TrainTab:
             *compared.update(visitor, mine, *picked),
             gr.update(visible=active and found is not None and found.state in ("starting", "running")),
             gr.update(visible=active),
+            gr.skip() if active else gr.update(visible=False),  # who is asked is given time to answer, while the curve goes on
             gr.update(visible=found is not None and not active),
             gr.update(visible=False),
+            gr.update(visible=found is not None and not found.brought),
             gr.update(visible=bool(found and found.log_tail)),
             found.log_tail if found else "",
             gr.update(choices=[(run_label(one, say), one.run_id) for one in mine], value=found.run_id if found else None),
             gr.Dataframe([run_row(one, say) for one in mine], headers=heads),
             gr.Dataframe(setting_rows(found, page, visitor) if found else [], headers=why),
-            gr.Timer(active=any(not one.finished for one in mine)),
+            ticking,
         ]
 
     outputs = [
@@ -142,8 +148,10 @@ def build(page: Page) -> TrainTab:
         *compared.outputs,
         stop,
         cancel,
+        surely,
         delete,
         sure,
+        taken.button,
         log_box,
         log,
         run,
@@ -152,6 +160,11 @@ def build(page: Page) -> TrainTab:
         timer,
     ]
     inputs = [page.owner, page.dataset_id, page.run_id, seen, drawn.view, *watched.inputs, *compared.inputs]
+
+    def listen(visitor: Visitor, former: str) -> tuple[Any, Any]:
+        """While nothing runs the page asks seldom, and only whether anything has become of the runs: another page may have started one."""
+        now = services.runs.stirred(visitor.owner)
+        return (gr.skip(), gr.skip()) if now == former else (now, gr.Timer(active=True))
 
     def models(visitor: Visitor, chosen_model: str | None) -> tuple[Any, Any]:
         """The list as it is now; what can be had changes with the network. The choice stays."""
@@ -207,7 +220,7 @@ def build(page: Page) -> TrainTab:
     needed.wire(tab, model, own_model, preset, recipe.rest, begin.choice, fields, seen)
     begin.wire(tab, seen)
     brought.wire(tab, timer)
-    for button, what in ((stop, "stop"), (cancel, "cancel")):
+    for button, what in ((stop, "stop"), (surely, "cancel")):
         button.click(on(ask(what)), [page.owner, page.run_id], timer, api_visibility="private").success(on(show), inputs, outputs, **quiet)
     for button, by in ((waiting.earlier, -1), (waiting.later, 1)):
         button.click(on(waiting.move(by)), [page.owner, page.run_id], None, api_visibility="private").success(
@@ -217,12 +230,15 @@ def build(page: Page) -> TrainTab:
         on(going_on.take_up), [page.owner, page.run_id, going_on.more, going_on.unit], [going_on.more, timer], api_visibility="private"
     )
     resumed.success(on(show), inputs, outputs, **quiet)
+    cancel.click(lambda: gr.update(visible=True), None, surely, **quiet)
+    page.run_id.change(lambda: gr.update(visible=False), None, surely, **quiet)  # it was asked of another run
     delete.click(lambda: gr.update(visible=True), None, sure, **quiet)
     sure.click(on(remove), [page.owner, page.run_id], page.run_id, api_visibility="private").success(on(show), inputs, outputs, **quiet)
     run.input(lambda chosen_run: chosen_run, run, page.run_id, **quiet)
     gr.on(
         [timer.tick, page.run_id.change, page.dataset_id.change, tab.select], on(show), inputs, outputs, trigger_mode="always_last", **quiet
     )
+    slow.tick(on(listen), [page.owner, heard], [heard, timer], **quiet)
     tab.select(on(models), [page.owner, model], [model, model_note], **quiet)
     model.input(on(about_model), [page.owner, model], model_note, **quiet)
     gr.on(
@@ -236,7 +252,10 @@ def build(page: Page) -> TrainTab:
 
 
 def _signature(run: Run | None) -> str:
-    return f"{run.run_id} {run.state} {run.step} {run.loss} {run.eval_loss} {run.place_in_line} {run.doing} {run.memory_mb}" if run else ""
+    if run is None:
+        return ""
+    held = f"{run.memory_mb} {run.max_memory_reserved_mb}"
+    return f"{run.run_id} {run.state} {run.step} {run.loss} {run.eval_loss} {run.place_in_line} {run.doing} {held}"
 
 
 def run_figures(run: Run, say: Say) -> list[tuple[str, str]]:
@@ -251,8 +270,15 @@ def run_figures(run: Run, say: Say) -> list[tuple[str, str]]:
         (say("train.fig_loss"), number(run.loss, say)),
         (say("train.fig_eval"), number(run.eval_loss, say)),
         (say("train.fig_speed"), speed),
-        (say("train.fig_memory"), megabytes(run.memory_mb, say)),
+        memory_figure(run, say),
     ]
+
+
+def memory_figure(run: Run, say: Say) -> tuple[str, str]:
+    """(label, value) of what a run holds: the most of its card where it has one, else what its process holds now."""
+    if run.max_memory_reserved_mb is not None:
+        return say("train.fig_gpu_memory"), megabytes(run.max_memory_reserved_mb, say)
+    return say("train.fig_memory"), megabytes(run.memory_mb, say)
 
 
 def run_label(run: Run, say: Say) -> str:
