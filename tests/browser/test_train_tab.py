@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from gradio_client import Client
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Server, wait_for
+from tests.helpers import make_tiny_model
 
 RUN_SECONDS = 240
 Open = Callable[..., Page]
@@ -166,32 +168,46 @@ def test_two_runs_in_one_chart(server: Server, client: Client, dataset: str, ope
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.soak
-def test_own_questions_are_answered_along_the_way(server: Server, client: Client, dataset: str, open_page: Open) -> None:
-    train(client, dataset, max_steps=1)
-    page = open_train(open_page, server)
+def test_a_run_that_ends_early_is_watched_measured_and_told(server: Server, client: Client, dataset: str, open_page: Open) -> None:
+    page = open_page(server.url)
+    page.get_by_role("tab").nth(1).click()
     page.get_by_text("All settings").click()
     page.wait_for_timeout(1500)  # fields are mounted at first sight
-    for name, value in (("max_steps", "6"), ("eval_steps", "2"), ("sample_prompts", "What time do you open?\n\nIs <b>the sea</b> cold?")):
+    asked = "What time do you open?\n\nIs <b>the sea</b> cold?"
+    typed = {"max_steps": "300", "eval_steps": "2", "early_stopping_patience": "8", "learning_rate": "0.05", "sample_prompts": asked}
+    for name, value in typed.items():
         field = page.locator(f"#setting-{name}").locator("input, textarea").first
         field.fill(value)
         field.press("Tab")
         expect(field).to_have_value(value)
     page.locator("#train-button").click()
-    watch = page.locator("#watched")
-    expect(watch).to_contain_text("Your own questions", timeout=RUN_SECONDS * 1000)
-    expect(page.locator("#run-told")).to_contain_text("Finished in", timeout=RUN_SECONDS * 1000)
-    expect(watch).to_contain_text("After step 6", timeout=20_000)
+    watch, told, slider = page.locator("#watched"), page.locator("#run-told"), page.locator("#watch-slider input[type=number]")
+    expect(told).to_contain_text("Learning", timeout=RUN_SECONDS * 1000)
+    expect(watch).to_contain_text("Your own questions", timeout=30_000)
+    expect(slider).to_be_visible(timeout=30_000)  # while it runs, as soon as there is something to go back to
+    expect(told).to_contain_text("Learning")
     assert watch.locator("dt").all_inner_texts() == ["What time do you open?", "Is <b>the sea</b> cold?"]
     expect(watch).not_to_contain_text("Right answer")
-    slider = page.locator("#watch-slider input[type=number]")
-    expect(slider).to_be_visible()
     slider.fill("0")
     slider.press("Tab")
     expect(watch).to_contain_text("Before learning", timeout=10_000)
+    drag = page.locator("#watch-slider input[type=range]")
+    longer = int(drag.get_attribute("max") or 0) + 2
+    wait_for(lambda: int(drag.get_attribute("max") or 0) >= longer, RUN_SECONDS, "two checks more")
+    expect(slider).to_have_value("0")
+    expect(watch).to_contain_text("Before learning")
+    drag.press("End")
+    expect(told).to_contain_text("It ended early, at step", timeout=RUN_SECONDS * 1000)
+    run = client.predict(api_name="/list_runs")[0]
+    assert run["state"] == "done" and run["step"] < 300
+    expect(told).to_contain_text("8 checks in a row without improvement")
+    assert told.inner_text().count("What is kept is from step") == 1
+    expect(watch).to_contain_text(f"After step {run['step']}", timeout=20_000)  # at its end it has followed the newest
+    assert slider.input_value() == drag.get_attribute("max")
     for view in ("Speed", "Gradient", "Memory"):
         page.locator("#chart-view").get_by_text(view).click()
         expect(page.locator(f"#run-chart polyline.{view.lower()}")).to_have_count(1, timeout=10_000)
+    expect(page.locator("#run-rate polyline.rate")).to_have_count(1)
 
 
 @pytest.mark.parametrize(
@@ -212,3 +228,30 @@ def test_the_tab_fits_and_is_in_the_visitors_words(server: Server, client: Clien
     expect(page.locator("#onward-more")).to_contain_text(words[1])
     expect(page.locator("#run-rate")).to_contain_text(words[2])
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 2
+
+
+@pytest.mark.timeout(600)
+def test_a_run_whose_loss_is_no_number_says_why_and_is_not_resumed(
+    server: Server, client: Client, dataset: str, open_page: Open, tmp_path: Path
+) -> None:
+    """A person's own model, saved with a number that is none."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    own = make_tiny_model(tmp_path / "own")
+    weights = load_file(own / "model.safetensors")
+    weights["model.norm.weight"] = torch.full_like(weights["model.norm.weight"], float("nan"))
+    save_file(weights, own / "model.safetensors", metadata={"format": "pt"})
+    page = open_page(server.url)
+    page.get_by_role("tab").nth(1).click()
+    page.get_by_text("All settings").click()
+    page.wait_for_timeout(1500)  # fields are mounted at first sight
+    field = page.locator("#own-model").locator("input, textarea").first
+    field.fill(f"local:{own}")
+    field.press("Tab")
+    page.locator("#train-button").click()
+    told = page.locator("#run-told")
+    expect(told).to_contain_text("This run did not finish", timeout=RUN_SECONDS * 1000)
+    expect(told).to_contain_text("at step 1, the loss was no number already: the model's own weights are damaged")
+    expect(page.locator("#resume-button")).to_be_hidden()
+    assert client.predict(api_name="/list_runs")[0]["state"] == "failed"

@@ -97,11 +97,12 @@ def test_a_worker_that_is_deaf_to_stop_is_ended_and_what_it_had_saved_is_kept(
     workspace: Workspace, settings: Settings, learner: Path
 ) -> None:
     runs = Runs(workspace, Catalog(settings), patience=0.5)
+    run_id = start(runs, learner, max_steps=5000, save_steps=5, eval_steps=10)
+    folder = workspace.find("runs", run_id, "me")
     runs.open()
     try:
-        run_id = start(runs, learner, max_steps=5000, save_steps=5, eval_steps=10)
         wait_for(lambda: runs.get("me", run_id).step >= 22)
-        folder, pid = workspace.find("runs", run_id, "me"), runs.get("me", run_id).pid
+        pid = runs.get("me", run_id).pid or 0
         os.kill(pid, signal.SIGSTOP)  # it hangs for good
         while record.status(folder)["saving"]:  # in which more patience is had with it
             os.kill(pid, signal.SIGCONT)

@@ -89,7 +89,9 @@ def build(page: Page) -> TrainTab:
         seen, heard = gr.State(""), gr.State("")
     timer, slow = page.timer, gr.Timer(SLOW)
 
-    def show(visitor: Visitor, dataset_id: str | None, run_id: str | None, former: str, wanted: str, *picked: Any) -> list[Any]:
+    def show(
+        visitor: Visitor, dataset_id: str | None, run_id: str | None, former: str, wanted: str, check: Any, end: Any, *picked: Any
+    ) -> list[Any]:
         """Everything below the button; nothing is sent when nothing changed."""
         mine = services.runs.list(visitor.owner)
         found = next((one for one in mine if one.run_id == run_id), None)
@@ -113,7 +115,7 @@ def build(page: Page) -> TrainTab:
             status_sentence(found, metrics, say, page.translate_in(visitor.language)) if found else "",
             cards(run_figures(found, say)) if found and not found.brought else "",
             *drawn.update(visitor, found, metrics, wanted),
-            *watched.update(visitor, found),
+            *watched.update(visitor, found, check, end),
             *going_on.update(visitor, found),
             *waiting.update(found, mine),
             *compared.update(visitor, mine, *picked),
@@ -157,7 +159,7 @@ def build(page: Page) -> TrainTab:
         chosen,
         timer,
     ]
-    inputs = [page.owner, page.dataset_id, page.run_id, seen, drawn.view, *compared.inputs]
+    inputs = [page.owner, page.dataset_id, page.run_id, seen, drawn.view, *watched.inputs, *compared.inputs]
 
     def listen(visitor: Visitor, former: str) -> tuple[Any, Any]:
         """While nothing runs the page asks seldom, and only whether anything has become of the runs: another page may have started one."""

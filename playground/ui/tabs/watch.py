@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -17,45 +18,61 @@ from playground.ui.page import Page
 QUESTION_CHARACTERS = 160
 
 
+FOLLOW = "(at, place) => { const [end, last] = JSON.parse(place); return at >= end ? last : at }"
+Check = tuple[str, int] | None  # a run and the step of one of its checks; None for the newest, whichever that is by then
+
+
 @dataclass(frozen=True)
 class Watch:
+    inputs: list[Any]
     outputs: list[Any]
-    update: Callable[[Visitor, Run | None], list[Any]]
+    update: Callable[[Visitor, Run | None, Check, tuple[str, int] | None], list[Any]]
 
 
 def build(page: Page) -> Watch:
     services, label, on = page.services, page.label, page.handler
+    held, ends = gr.State(None), gr.State(None)  # the check that a hand has chosen; the run and the place at which its slider ends
     with gr.Column(visible=False, min_width=300, elem_id="watch") as box:
         shown = gr.HTML(elem_id="watched")
+        place = gr.Textbox("[0, 0]", visible="hidden", show_label=False, elem_id="watch-place")
         slider = gr.Slider(0, 1, 0, step=1, label=label("watch.slider"), info=label("watch.slider_info"), elem_id="watch-slider")
 
-    def update(visitor: Visitor, run: Run | None) -> list[Any]:
-        """The newest answers; the slider appears when the run has ended, for until then it would run away from the hand."""
+    def update(visitor: Visitor, run: Run | None, chosen: Check, former: tuple[str, int] | None) -> list[Any]:
+        """The answers of the check that was chosen, else the newest. The slider becomes longer as the run goes on, and follows only where
+        it stood at its end: that is decided in the browser, since a hand may have moved it while this was on its way."""
         told = services.runs.samples(visitor.owner, run.run_id) if run else {"prompts": [], "steps": []}
-        last = len(told["steps"]) - 1
-        say = page.say_in(visitor.language)
-        replay = run is not None and run.finished and last > 0
+        steps = [one["step"] for one in told["steps"]]
+        last, run_id = len(steps) - 1, run.run_id if run else ""
+        before = former[1] if former and former[0] == run_id and former[1] <= last else -1  # -1: another run, or one that went back
+        stays = chosen is not None and before >= 0 and chosen[0] == run_id and chosen[1] in steps
+        at = steps.index(chosen[1]) if chosen and stays else last
         return [
-            gr.update(visible=last >= 0),
-            answers(told, last, say, own_questions(run)),
-            gr.update(maximum=max(1, last), value=max(0, last), visible=replay),
+            gr.update(visible=last >= 0 and bool(told["prompts"])),
+            answers(told, at, page.say_in(visitor.language), own_questions(run)),
+            gr.update(maximum=max(1, last), visible=last > 0),
+            (run_id, last),
+            gr.skip() if former == (run_id, last) else json.dumps([before, max(0, last), run_id]),
+            gr.skip() if before >= 0 else None,
         ]
 
-    def replay(visitor: Visitor, run_id: str | None, at: int) -> str:
+    def replay(visitor: Visitor, run_id: str | None, at: int, shown_place: str) -> tuple[str, Check]:
         told = services.runs.samples(visitor.owner, run_id) if run_id else {"prompts": [], "steps": []}
         own = own_questions(services.runs.get(visitor.owner, run_id) if run_id else None)
-        return answers(told, min(int(at), len(told["steps"]) - 1), page.say_in(visitor.language), own)
+        newest = not told["steps"] or int(at) >= json.loads(shown_place)[1]  # the end that the hand saw, whatever has come since
+        at = len(told["steps"]) - 1 if newest else min(int(at), len(told["steps"]) - 1)
+        return answers(told, at, page.say_in(visitor.language), own), None if newest else (run_id or "", told["steps"][at]["step"])
 
     slider.input(
         on(replay),
-        [page.owner, page.run_id, slider],
-        shown,
+        [page.owner, page.run_id, slider, place],
+        [shown, held],
         api_visibility="private",
         show_progress="hidden",
         concurrency_limit=None,
         trigger_mode="always_last",
     )
-    return Watch([box, shown, slider], update)
+    place.change(None, [slider, place], slider, js=FOLLOW, api_visibility="private")
+    return Watch([held, ends], [box, shown, slider, ends, place, held], update)
 
 
 def own_questions(run: Run | None) -> list[str]:
