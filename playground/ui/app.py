@@ -27,6 +27,7 @@ from playground.workspace import write_bytes
 SECRET = "browser-secret"  # noqa: S105 - a file's name
 HOUR = 3600
 TICK = 1.0  # seconds
+SLOW = 10.0  # seconds between two looks of a page on which nothing runs
 PULSE = 5.0
 THREADS = 100  # of handlers; whoever waits for an answer holds one
 SESSIONS = 1_000  # page views whose state is kept, at some 600 KB each
@@ -47,6 +48,7 @@ def build_app(services: Services) -> gr.Blocks:
             gr.State(None),
             gr.State("starter"),
             gr.Timer(TICK, active=False),
+            gr.Timer(SLOW),
         )
         _pulse()
         with gr.Row(elem_id="strip", equal_height=True):

@@ -26,6 +26,7 @@ class Page:
     run_id: gr.State
     model: gr.State  # the model that is chosen for the next run
     timer: gr.Timer  # ticks while a run is under way; it stands outside the tabs, where it works whichever is shown
+    slow: gr.Timer  # ticks always, for what another page began
 
     def label(self, key: str) -> Any:
         return self.texts.label(key)

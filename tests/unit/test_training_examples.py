@@ -8,6 +8,7 @@ import pytest
 
 from playground.messages import Conversation, Message, conversation
 from playground.training.examples import IGNORED, MOST_CHARACTERS, MOST_WORDS, Question, question, questions, read
+from playground.training.progress import Curve
 from playground.training.samples import Samples
 from tests.helpers import make_tokenizer
 
@@ -82,7 +83,7 @@ def test_samples_ask_whatever_the_task_is(tmp_path: Path, example: Conversation)
     silent = Conversation((), (Message("assistant", "I begin"),))
     for part, rows in (("validation", [silent]), ("test", []), ("train", [silent, example])):
         written(tmp_path / "data" / f"{part}.jsonl", *rows)
-    samples = Samples(tmp_path, make_tokenizer(), 64, SimpleNamespace())
+    samples = Samples(tmp_path, Curve(tmp_path / "samples.jsonl"), make_tokenizer(), 64, SimpleNamespace())
     asked = questions(tmp_path / "data" / "train.jsonl", 3)
     assert json.loads((tmp_path / "samples.json").read_text()) == [{"prompt": asked[0].shown, "answer": asked[0].answer}]
     assert len(samples._ids) == 1 and samples._ids[0]

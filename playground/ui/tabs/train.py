@@ -16,8 +16,6 @@ from playground.ui.page import Page
 from playground.ui.run_words import status_sentence
 from playground.ui.tabs import beginning, bring, curves, estimate, line, onward, overlay, recipes, settings_form, takeaway, token, watch
 
-SLOW = 10.0  # seconds between two looks of a page on which nothing runs
-
 
 @dataclass(frozen=True)
 class TrainTab:
@@ -87,7 +85,7 @@ def build(page: Page) -> TrainTab:
             fields = settings_form.build(page)
         brought = bring.build(page)
         seen, heard = gr.State(""), gr.State("")
-    timer, slow = page.timer, gr.Timer(SLOW)
+    timer = page.timer
 
     def show(
         visitor: Visitor, dataset_id: str | None, run_id: str | None, former: str, wanted: str, check: Any, end: Any, *picked: Any
@@ -238,7 +236,7 @@ def build(page: Page) -> TrainTab:
     gr.on(
         [timer.tick, page.run_id.change, page.dataset_id.change, tab.select], on(show), inputs, outputs, trigger_mode="always_last", **quiet
     )
-    slow.tick(on(listen), [page.owner, heard], [heard, timer], **quiet)
+    page.slow.tick(on(listen), [page.owner, heard], [heard, timer], **quiet)
     tab.select(on(models), [page.owner, model], [model, model_note], **quiet)
     model.input(on(about_model), [page.owner, model], model_note, **quiet)
     gr.on(
