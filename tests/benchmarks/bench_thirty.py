@@ -20,23 +20,31 @@ from tests.thirty_questions import QUESTIONS, documents
 
 PATIENCE = 600_000  # milliseconds for eighteen files, scans among them
 MOST = 160  # characters of an answer in the table
+# What is shown below the question has changed, and stands still since: its model has said all
+WATCH = """() => {
+  window.changed = 0;
+  window.watching?.disconnect();
+  window.watching = new MutationObserver(() => { window.changed = Date.now(); });
+  window.watching.observe(document.querySelector("#document-answer"), { childList: true, subtree: true, characterData: true });
+}"""
+ANSWERED = "() => window.changed && Date.now() - window.changed > 2500 && document.querySelector('.answer')"
 
 
 def bring(page: Page, files: list[Path]) -> None:
     page.get_by_role("tab", name="Documents", exact=True).click()
     page.locator("#documents-upload input[type=file]").set_input_files([str(one) for one in files])
+    page.locator("#stop-indexing").wait_for(state="visible")
+    page.locator("#stop-indexing").wait_for(state="hidden", timeout=PATIENCE)
     for one in files:
-        page.locator("#files").get_by_text(one.name).first.wait_for(timeout=PATIENCE)
-    page.wait_for_function("() => !document.querySelector('#files .reading')", timeout=PATIENCE)
+        page.locator("#files").get_by_text(one.name).first.wait_for()
 
 
 def ask(page: Page, question: str) -> tuple[str, str]:
     """(the answer that leads, the first citation); the citation is empty where nothing is answered."""
-    page.evaluate("document.querySelectorAll('.answer').forEach(one => one.remove())")
+    page.evaluate(WATCH)
     page.locator("#document-question textarea").fill(question)
     page.locator("#document-question textarea").press("Enter")
-    page.wait_for_selector(".answer.refused, .answer .words", timeout=120_000)
-    page.wait_for_function("() => { const it = document.querySelector('#document-stop'); return !it || !it.offsetParent }", timeout=120_000)
+    page.wait_for_function(ANSWERED, timeout=120_000)
     if page.locator(".answer.refused").count():
         return page.locator(".answer.refused").first.inner_text(), ""
     return page.locator(".answer .lead").first.inner_text(), page.locator(".chips a").first.inner_text()
