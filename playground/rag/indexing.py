@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import secrets
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -92,8 +93,8 @@ class Indexing:
             try:
                 if not job.stopping() and self.folder.exists():
                     waiting = [one for one in self.index.documents() if one.state == WAITING]
-            except Exception:
-                if self.folder.exists():
+            except (PlaygroundError, OSError, sqlite3.Error):
+                if self.folder.exists():  # else somebody deleted the collection just now, and nothing waits
                     raise
             self._over = not waiting
             return sorted(waiting, key=lambda one: (one.added, one.id))
