@@ -24,6 +24,9 @@ MOST_WORDS = 40  # of a text that are asked with, and that are shown as the righ
 MOST_CHARACTERS = 200  # the same for a text that is not parted into words
 
 
+Row = tuple[list[int], list[int], int]  # token ids, labels, how many they are
+
+
 @dataclass
 class Encoded:
     """Columns of a dataset, and what became of the `read` examples.
@@ -60,6 +63,9 @@ class Encoded:
         if self.empty:
             found.append(Sentence("{rows} examples without an answer to learn were left out.", rows=self.empty))
         return found
+
+    def row(self, place: int) -> Row:
+        return self.input_ids[place], self.labels[place], self.length[place]
 
     @property
     def columns(self) -> dict[str, list[Any]]:

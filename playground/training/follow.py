@@ -81,6 +81,11 @@ class Follow(TrainerCallback):
         """Tokens the model has read in training, padding not counted."""
         self._tokens += tokens
 
+    @property
+    def tokens(self) -> int:
+        """What was counted so far."""
+        return self._tokens
+
     def facts(self) -> dict[str, Any]:
         """What a checkpoint has to hold so that another process can go on counting."""
         self._curve.to_disk()  # so that it is never behind a checkpoint

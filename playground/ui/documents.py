@@ -26,7 +26,8 @@ def made(about: Mapping[str, Any], say: Say) -> str:
     parts = [say("documents.made_embedder", name=name), passages]
     if overlap and not about["rows"]:
         parts.append(say("documents.made_overlap", n=overlap))
-    return f'<p class="made">{escape(" · ".join(parts))}</p>'
+    told = f"<summary>{escape(' · '.join(parts))}</summary><p>{escape(say('documents.made_about'))}</p>"
+    return f'<details class="made">{told}</details>'
 
 
 def notes(sentences: Sequence[str], translate: Translate) -> str:

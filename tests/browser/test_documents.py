@@ -228,7 +228,7 @@ def test_what_becomes_of_files_that_come_again_is_told(start_server: Callable[..
     expect(keeps).to_be_hidden()
     upload(page, tmp_path / "one" / "r.txt")
     expect(files).to_contain_text("1 part", timeout=INDEX_SECONDS * 1000)
-    expect(files.locator(".made")).to_have_text("Embedder: Starter embedder · passages of up to 220 tokens")
+    expect(files.locator(".made summary")).to_have_text("Embedder: Starter embedder · passages of up to 220 tokens")
     expect(notes).to_be_hidden()
     upload(page, tmp_path / "one" / "r.txt")
     expect(notes).to_contain_text("r.txt is already there, with the same content.")

@@ -18,7 +18,9 @@ from playground.models.loading import load
 from playground.settings import Settings
 from playground.training import methods
 from playground.training.ahead.anatomy import anatomy_of, counts
+from playground.training.ahead.estimate import Measured
 from playground.training.ahead.forecast import Forecasts
+from playground.training.ahead.rehearsal import by_steps
 from playground.training.ahead.rehearse import REHEARSAL, Rehearsals
 from playground.training.config import TrainingSettings
 from playground.training.plan import Plan
@@ -76,10 +78,13 @@ def test_a_rehearsal_measures_and_leaves_nothing_behind(workspace: Workspace, se
     splits, forecasts, jobs = splits_of(), Forecasts(workspace), Jobs(workspace)
     plan = plan_of(workspace, settings, learner, splits)
     before = forecasts.estimate(plan, splits)
+    remembered: list[Measured] = []
+    forecasts.remember = lambda plan, splits, seen: (remembered.append(seen), Forecasts.remember(forecasts, plan, splits, seen))  # type: ignore
     rehearsals = Rehearsals(workspace, jobs, forecasts)
     job = rehearsals.start("me", plan, splits)
     found = rehearsals.result(job)
     assert job.state == "done" and job.done == 3
+    assert remembered[0].usual_seconds == pytest.approx(found.seconds_per_step, abs=0.002), "the time of a step is that of usual rows"
     assert found.measured and not before.measured and found.fits == "fits" and not found.error
     assert 300 < found.memory_mb < 3000 and found.seconds > 3 and found.tokens_per_second
     assert (found.trainable_parameters, found.total_parameters) == (before.trainable_parameters, before.total_parameters)
@@ -88,6 +93,15 @@ def test_a_rehearsal_measures_and_leaves_nothing_behind(workspace: Workspace, se
     assert forecasts.estimate(longer, splits).seconds > found.seconds
     assert not forecasts.estimate(plan_of(workspace, settings, learner, splits, lora_r=4), splits).measured
     assert not [path for path in (workspace.home / "jobs" / job.job_id).iterdir() if path.is_dir()] and not workspace.list("runs")
+
+
+def test_usual_rows_meet_in_steps_as_the_run_lets_them_meet() -> None:
+    rows = [([1] * length, [1] * length, length) for length in (9, 1, 8, 2, 7, 3, 6, 4, 5)]
+    grouped = by_steps(list(rows), 2, "group_by_length")
+    assert [[length for *_, length in step] for step in grouped] == [[5, 6], [3, 4], [7, 8], [1, 2]]
+    mixed = by_steps(list(rows), 2, "random")
+    assert len(mixed) == 4 and max(abs(one[2] - other[2]) for one, other in mixed) > 1, "as chance has it"
+    assert not by_steps(rows[:1], 2, "random")
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the limit is set from Linux's figures")

@@ -186,6 +186,9 @@ def test_a_rehearsal_takes_the_place_of_the_formula() -> None:
     assert 900 <= found.memory_mb < 1250
     assert said(plan, Room(1_100, 100_000), seen=seen).fits == "tight"
     assert found.seconds > 5 + 90 * found.seconds_per_step and found.seconds_per_step == pytest.approx(2.0, rel=0.1)
+    tried = said(plan, seen=replace(seen, usual_seconds=0.5))
+    assert tried.seconds_per_step == 0.5 and tried.seconds < 0.5 * found.seconds, "what usual rows took needs no formula"
+    assert tried.memory_mb == found.memory_mb and "usual" in str(tried.basis) and "usual" not in str(found.basis)
     failed = said(plan, seen=Measured(error=Sentence("The machine ran out of memory while it tried the longest rows.")))
     assert failed.fits == "does not fit" and not failed.measured and failed.error and failed.advice
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
@@ -13,6 +14,7 @@ from playground.errors import Sentence
 from playground.ui import talk
 from playground.ui.difference import differing, shown
 from playground.ui.formatting import Say
+from playground.ui.i18n import Texts
 from playground.ui.tabs import filling
 from playground.ui.tabs.panes import by_whom, heavy, keys, names, served
 
@@ -172,3 +174,17 @@ def test_which_pane_stands_where() -> None:
 
 
 _: Say = say
+
+
+def test_an_answer_names_the_place_of_its_evidence_as_documents_do() -> None:
+    cited = {
+        "document": "keys.md",
+        "page": 2,
+        "label": "Keys",
+        "unit": "section",
+        "section": ["House", "Keys"],
+        "quote": "Under <the> mat.",
+    }
+    texts = Texts(Path(__file__).resolve().parents[2] / "assets/locales")
+    told = by_whom(state(citations=[cited]), lambda key, **values: texts.say(key, "en", **values), plain)
+    assert "keys.md, section 2, “Keys”: “Under &lt;the&gt; mat.”" in told and "page" not in told.split("</p>")[1]

@@ -24,7 +24,7 @@ from playground.training.defaults import check_rows
 TIGHT = 0.8  # share of what is there from which on it is tight
 HELPS = 0.93  # a change that leaves more than that share of the need is not worth a sentence
 ADVICE = 3
-STEPS = 3  # of a rehearsal
+STEPS, USUAL_STEPS = 3, 5  # of a rehearsal, on the longest rows and on a fair sample; the latter twice
 Fits = Literal["fits", "tight", "does not fit"]
 ORDER: tuple[Fits, ...] = ("fits", "tight", "does not fit")
 FEW = (1024, 512, 256, 128)
@@ -65,11 +65,13 @@ class Room:
 class Measured:
     """What a rehearsal saw: peak of memory in MB, seconds of a step on the longest rows and of the rest; None where it was not tried.
 
+    `usual_seconds`: of a step on a fair sample of the rows, which need not be there where rows are few or packed.
     `error`: why it broke off; with `memory_mb` 0 there is nothing else to tell.
     """
 
     memory_mb: int = 0
     step_seconds: float = 0.0
+    usual_seconds: float | None = None
     tokens_per_second: float = 0.0
     start_seconds: float = 0.0
     answer_seconds: float | None = None
@@ -125,6 +127,8 @@ def estimate(
         memory_mb = math.ceil(seen.memory_mb * held.total / needs.memory(longest).total)
         seconds, step = _by_measure(work, planned, seen)
         basis = Sentence("Measured in {steps} real steps on the longest rows.", steps=STEPS)
+        if seen.usual_seconds:
+            basis = Sentence("Measured in {steps} real steps on the longest rows, and some on usual ones.", steps=STEPS)
     else:
         parts = needs.seconds(work)
         pace = machine.pace * factor
@@ -190,9 +194,12 @@ def _flat(planned: Planned, gpu: bool) -> bool:
 
 
 def _by_measure(work: Work, planned: Planned, seen: Measured) -> tuple[float, float]:
-    """(seconds of the whole, of one usual step): the formula carries what was seen on the longest rows over to the others."""
-    usual, long = needs.seconds(work), needs.seconds(_longest(work, planned))
-    ratio = seen.step_seconds / long.step
+    """(seconds of the whole, of one usual step): what was not tried is as much slower than its formula as what was.
+
+    Where no usual step was tried, the formula carries what was seen on the longest rows over to the others.
+    """
+    usual = needs.seconds(work)
+    ratio = seen.usual_seconds / usual.step if seen.usual_seconds else seen.step_seconds / needs.seconds(_longest(work, planned)).step
     parts = needs.Seconds(
         start=seen.start_seconds,
         step=usual.step * ratio,

@@ -1,18 +1,20 @@
 """The process that tries a run, three real steps on the longest rows: `python -m playground.training.ahead.rehearsal FOLDER [SECONDS]`.
 
-FOLDER is like a run's (`record`), with a sample of its rows that holds the longest. What was seen is written into its rehearsal.json:
-    {memory_mb, step_seconds, tokens_per_second, start_seconds, answer_seconds, check_seconds, check_tokens, save_seconds}
+FOLDER is like a run's (`record`), with the longest of its rows, and a fair sample of all in data/usual.jsonl: steps on these follow, for
+the time of a usual one. What was seen is written into its rehearsal.json:
+    {memory_mb, step_seconds, usual_seconds, tokens_per_second, start_seconds, answer_seconds, check_seconds, check_tokens, save_seconds}
 or {error} where it broke off. It ends itself after SECONDS, so that an app that died leaves nothing behind. Does not know the app.
 """
 
 from __future__ import annotations
 
+import random
 import secrets
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
@@ -20,8 +22,8 @@ from typing import Any
 
 from playground.errors import PlaygroundError, Sentence, pack
 from playground.training import examples
-from playground.training.ahead.estimate import STEPS  # the first is slower than all others, so the time is that of the later ones
-from playground.training.examples import Encoded
+from playground.training.ahead.estimate import STEPS, USUAL_STEPS
+from playground.training.examples import Encoded, Row
 from playground.training.memory import is_memory
 from playground.training.progress import Status
 from playground.training.worker import Training
@@ -29,6 +31,7 @@ from playground.workspace import write_json
 
 CHECK_ROWS = 16
 LONG = 5.0  # seconds
+PATIENCE = 20.0  # seconds that steps on usual rows may take
 RESULT = "rehearsal.json"
 NO_MEMORY = "The machine ran out of memory while it tried the longest rows."
 UNEXPECTED = "The rehearsal ended unexpectedly (reference {reference})."
@@ -52,7 +55,7 @@ def main(folder: Path, seconds: int = 0) -> int:
 
 
 class Rehearsal(Training):
-    """A training of three steps that leaves nothing behind but its figures."""
+    """A training of a few steps that leaves nothing behind but its figures."""
 
     def __init__(self, folder: Path) -> None:
         self._began = time.perf_counter()
@@ -64,6 +67,7 @@ class Rehearsal(Training):
             logging_steps=1, train_sampling_strategy="sequential", report_to="none",
         )  # fmt: skip
         self._checked: Encoded | None = None
+        self._usual = 0  # steps on usual rows
 
     def seen(self) -> dict[str, Any]:
         """The figures, in MB of 1024² bytes and seconds."""
@@ -71,35 +75,43 @@ class Rehearsal(Training):
         model, tokenizer = self._load()
         self.status.doing(Sentence("Reading the examples."))
         trainer, follow = self._trainer(model, tokenizer)
-        clock = _clock()
+        clock = _clock(lambda: follow.tokens)
         trainer.add_callback(clock)
         start_seconds = time.perf_counter() - self._began
         self.status.write(doing=None)
         self._learn(trainer, follow)
-        later = sorted(clock.steps[1:])
-        step = sum(later) / len(later) if later else sum(clock.steps)
-        tokens = follow.facts()["tokens"] / max(1, trainer.state.global_step)
+        long, usual = clock.steps[:STEPS], clock.steps[STEPS:][-self._usual :]
+        long = long[1:] or long  # the first is slower than all others
+        seconds, tokens = (sum(column) for column in zip(*(usual or long), strict=True))
         found: dict[str, Any] = {
             "start_seconds": round(start_seconds, 2),
-            "step_seconds": round(step, 4),
-            "tokens_per_second": round(tokens / step, 1) if step else 0.0,
+            "step_seconds": _mean(long),
+            "usual_seconds": _mean(usual) if usual else None,
+            "tokens_per_second": round(tokens / seconds, 1) if seconds else 0.0,
         }
         found |= self._rest(trainer, tokenizer)
         return found | _peak()
 
     def _examples(self, tokenizer: Any) -> tuple[Encoded, Encoded | None]:
-        """The longest rows, longest first, and none to check on along the way."""
+        """The longest rows, longest first, then usual ones; none to check on along the way."""
         train, _ = super()._examples(tokenizer)
         settings = self.settings
-        needed = STEPS * settings.per_device_train_batch_size * settings.gradient_accumulation_steps
+        a_step = settings.per_device_train_batch_size * settings.gradient_accumulation_steps
+        needed = STEPS * a_step
         order = sorted(range(len(train)), key=train.length.__getitem__, reverse=True)
         if settings.packing:  # so many as fill the packed rows
             needed = 1 + sum(held < needed * settings.max_length for held in accumulate(train.length[place] for place in order))
-        order = order[:needed]
+        rows = [train.row(place) for place in order[:needed]]
+        if len(rows) == needed and not settings.packing:  # else usual rows would begin amid a batch, or every row is as long as the others
+            usual = examples.read(self.folder / "data" / "usual.jsonl", tokenizer, settings.max_length, USUAL_STEPS * a_step)
+            steps = by_steps([usual.row(place) for place in range(len(usual))], a_step, self.planned.train_sampling_strategy)
+            rows += [row for step in steps * 2 for row in step]  # what is new is slow the first time, so the second pass counts
+            self._usual = len(steps)
+            self.settings = replace(settings, max_steps=STEPS + 2 * len(steps))
         if self.planned.eval_steps:
             self._checked = examples.read(self.folder / "data" / "validation.jsonl", tokenizer, settings.max_length, CHECK_ROWS)
-        ids, labels, length = ([column[place] for place in order] for column in train.columns.values())
-        return Encoded(ids, labels, length, read=len(order)), None
+        ids, labels, length = (list(column) for column in zip(*rows, strict=True))
+        return Encoded(ids, labels, length, read=len(rows)), None
 
     def _rest(self, trainer: Any, tokenizer: Any) -> dict[str, Any]:
         """What else takes time in a run: a look at validation rows, answers to the sample prompts, a checkpoint."""
@@ -128,21 +140,41 @@ def _usual(work: Callable[[], object]) -> float:
     return round(seconds, 3)
 
 
-def _clock() -> Any:
+def by_steps(rows: list[Row], size: int, strategy: str) -> list[list[Row]]:
+    """Rows in whole steps, composed as the run composes its own; those of middling length first, should there be no time for all."""
+    if strategy == "group_by_length":
+        rows = sorted(rows, key=lambda row: row[-1])
+    else:
+        random.Random(0).shuffle(rows)
+    starts = range(0, len(rows) - size + 1, size)
+    middle_first = sorted(starts, key=lambda start: abs(start + size / 2 - len(rows) / 2))
+    return [rows[start : start + size] for start in middle_first]
+
+
+def _mean(steps: Sequence[tuple[float, int]]) -> float:
+    return round(sum(seconds for seconds, _ in steps) / len(steps), 4)
+
+
+def _clock(read: Callable[[], int]) -> Any:
+    """A callback that notes the seconds of each step and how many tokens it took, `read` being all that were read so far."""
     from transformers import TrainerCallback
 
     class Clock(TrainerCallback):
-        """Seconds of each step."""
-
         def __init__(self) -> None:
-            self.steps: list[float] = []
-            self._since = 0.0
+            self.steps: list[tuple[float, int]] = []
+            self._since, self._tokens, self._patience = 0.0, 0, 0.0
 
-        def on_step_begin(self, *args: Any, **more: Any) -> None:
+        def on_train_begin(self, *args: Any, **more: Any) -> None:
             self._since = time.perf_counter()
 
-        def on_step_end(self, *args: Any, **more: Any) -> None:
-            self.steps.append(time.perf_counter() - self._since)
+        def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+            now, tokens = time.perf_counter(), read()
+            self.steps.append((now - self._since, tokens - self._tokens))
+            self._since, self._tokens = now, tokens
+            if len(self.steps) == STEPS:
+                self._patience = now + PATIENCE
+            elif len(self.steps) > STEPS and now > self._patience:
+                control.should_training_stop = True
 
     return Clock()
 

@@ -23,7 +23,7 @@ from playground.models import hub
 from playground.settings import PROJECT
 from playground.system import gpus, start_detached
 from playground.training import record, slots
-from playground.training.ahead.estimate import STEPS, Estimate, Measured
+from playground.training.ahead.estimate import STEPS, USUAL_STEPS, Estimate, Measured
 from playground.training.ahead.forecast import Forecasts, Parts
 from playground.training.launching import environment
 from playground.training.plan import Plan
@@ -152,15 +152,17 @@ def _read(folder: Path, code: int) -> Measured:
 
 
 def _prepare(folder: Path, plan: Plan, splits: Parts) -> None:
-    """A folder like a run's, with the longest rows only."""
+    """A folder like a run's, with the longest rows, and a fair sample of all."""
     with storage_errors():
         (folder / "data").mkdir(parents=True)
     settings = plan.settings
-    needed = STEPS * SPARE * settings.per_device_train_batch_size * settings.gradient_accumulation_steps
+    a_step = settings.per_device_train_batch_size * settings.gradient_accumulation_steps
+    needed, usual = STEPS * SPARE * a_step, USUAL_STEPS * a_step
     if plan.packed:
         needed *= ceil(plan.examples / plan.packed)
     long = sorted(splits.train, key=_characters, reverse=True)[: max(needed, 64)]
-    for part, rows in (("train", long), ("validation", splits.validation[:UNSEEN]), ("test", [])):
+    fair = splits.train[:: max(1, len(splits.train) // usual)][:usual]
+    for part, rows in (("train", long), ("usual", fair), ("validation", splits.validation[:UNSEEN]), ("test", [])):
         lines = (json.dumps(one.to_dict(), ensure_ascii=False).encode() + b"\n" for one in rows)
         write_bytes(folder / "data" / f"{part}.jsonl", b"".join(lines))
     write_json(

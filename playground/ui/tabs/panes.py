@@ -11,7 +11,7 @@ import gradio as gr
 
 from playground.asking import BASE, PREFIX, TUNED, WITH_DOCUMENTS
 from playground.ui import talk
-from playground.ui.documents import warnings
+from playground.ui.documents import warnings, where
 from playground.ui.formatting import Say, Translate, megabytes, shorten
 from playground.ui.page import Page
 from playground.ui.talk import Exchange
@@ -134,10 +134,7 @@ def by_whom(one: Mapping[str, Any], say: Say, translate: Translate) -> str:
 
 
 def _citations(one: Mapping[str, Any], say: Say) -> str:
-    found = [
-        say("chat.from_page", document=cited["document"], page=cited["label"] or cited["page"], quote=cited["quote"])
-        for cited in one.get("citations", [])[:2]
-    ]
+    found = [say("chat.from_place", place=where(cited, say), quote=cited["quote"]) for cited in one.get("citations", [])[:2]]
     return "".join(f'<p class="cited">{escape(text)}</p>' for text in found)
 
 
