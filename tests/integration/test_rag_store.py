@@ -564,6 +564,23 @@ def test_a_stopped_indexing_can_be_taken_up_again(app: Collections, held: thread
     is_sound(app)
 
 
+def test_what_waits_behind_anothers_files_says_so_and_is_stopped_at_once(app: Collections, pages: Callable[..., Path]) -> None:
+    gate = threading.Event()
+    other = app.jobs.start("you", "index_documents", lambda job: gate.wait(20))
+    job, _ = app.add("me", [(pages(1), "a.pdf"), (pages(3), "b.pdf")], "Papers")
+    assert (job.state, str(job.doing)) == ("queued", "Waiting for other work: 1 in line before this")
+    assert app.jobs.stop("me", job.job_id).state == "stopped" and app.under_way("me", "Papers") is None
+    app.rename_document("me", "Papers", "a.pdf", "c.pdf")
+    app.remove("me", "Papers", "b.pdf")
+    began = time.monotonic()
+    later, _ = app.add("me", [(pages(5), "d.pdf")], "Papers")
+    assert later is not job and time.monotonic() - began < 2 and not other.finished
+    gate.set()
+    finished(later)
+    assert states(app) == [("c.pdf", "done"), ("d.pdf", "done")]
+    is_sound(app)
+
+
 def test_a_file_that_comes_while_others_are_read_is_read_after_them(
     app: Collections, held: threading.Event, pages: Callable[..., Path]
 ) -> None:
