@@ -5,7 +5,7 @@ Pure arithmetic; knows no files and loads no model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ class Circumstances:
     packed: int | None = None
     kind: str = ""  # the model's type, as its configuration names it
     sliding_window: int | None = None  # tokens that the model's attention looks back; None: all
-    layers: Sequence[str] | None = None  # paths of the model's linear layers; None: its files are not here
+    layers: Mapping[str, int] | None = None  # the model's linear layers by path, with their narrower side; None: its files are not here
     processes: int = 1  # that can train together here: one on each card, and one where there is none
 
     @property
@@ -92,7 +92,9 @@ def misfits(chosen: Mapping[str, Any], around: Circumstances) -> Iterator[Misfit
     if chosen["load_best_model_at_end"] and not chosen["eval_steps"]:
         message = "load_best_model_at_end needs validation rows and eval_steps, since it compares the loss on them"
         yield ("load_best_model_at_end", "eval_steps"), Sentence(message)
-    begun = chosen["init_lora_weights"]
+    begun, rank = chosen["init_lora_weights"], chosen["lora_r"]
+    if begun == "orthogonal" and rank % 2 and chosen["method"] in ("lora", "qlora"):
+        yield ("init_lora_weights", "lora_r"), Sentence("init_lora_weights orthogonal needs an even lora_r, not {given}", given=rank)
     if begun in FROM_WEIGHTS and chosen["method"] == "qlora":
         message = "init_lora_weights {value} changes the model's own weights, which qlora keeps in 4 bits; take lora"
         yield ("init_lora_weights", "method"), Sentence(message, value=begun)
@@ -106,9 +108,26 @@ def misfits(chosen: Mapping[str, Any], around: Circumstances) -> Iterator[Misfit
         yield ("packing", "max_length"), Sentence(message, window=around.sliding_window)
     if chosen["optim"] in GPU_OPTIMIZERS and not around.gpu:
         yield ("optim",), Sentence("optim {value} needs a GPU; take adamw_torch_fused", value=chosen["optim"])
-    if around.layers is not None and chosen["method"] != "full" and not isinstance(targets, str):
-        unknown = [name for name in targets if not any(path == name or path.endswith(f".{name}") for path in around.layers)]
+    if around.layers is None or chosen["method"] == "full":
+        return
+    if not isinstance(targets, str):
+        unknown = [name for name in targets if not any(_is_called(path, name) for path in around.layers)]
         if unknown:
             known = sorted({path.rsplit(".", 1)[-1] for path in around.layers})
             message = "target_modules names {unknown}, and the model has no such layers; it has {known}"
             yield ("target_modules",), Sentence(message, unknown=", ".join(unknown), known=", ".join(known))
+    if begun in FROM_WEIGHTS and chosen["method"] == "lora":
+        wide = {
+            path: width for path, width in around.layers.items() if isinstance(targets, str) or any(_is_called(path, n) for n in targets)
+        }
+        narrowest = min(wide, key=lambda path: wide[path], default=None)
+        if narrowest is not None and rank > wide[narrowest]:
+            message = "with init_lora_weights {value}, lora_r can be at most {most}, the width of {layer}, not {given}"
+            layer = narrowest.rsplit(".", 1)[-1]
+            told = Sentence(message, value=begun, most=wide[narrowest], layer=layer, given=rank)
+            yield ("lora_r", "init_lora_weights", "method", "target_modules"), told
+
+
+def _is_called(path: str, name: str) -> bool:
+    """Whether `target_modules` means the layer at `path` by `name`, as PEFT reads it."""
+    return path == name or path.endswith(f".{name}")
