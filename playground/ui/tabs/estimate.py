@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
@@ -32,13 +33,12 @@ class EstimateLine:
     stop: gr.Button
     job: gr.State
 
-    def wire(self, tab: gr.Tab, model: Any, own: Any, preset: Any, rest: Any, begin: Any, fields: list[Any], again: Any) -> None:
-        """`own` is a typed name that goes before `model`, `rest` holds settings that have no field, `begin` is the run that it goes
-        on from; `again` changes when runs do."""
+    def wire(self, tab: gr.Tab, model: Any, own: Any, preset: Any, begin: Any, fields: list[Any], again: Any) -> None:
+        """`own` is a typed name that goes before `model`, `begin` is the run that it goes on from; `again` changes when runs do."""
         page, on = self.page, self.page.handler
 
-        def settings_of(chosen: str, typed: str | None, more: dict[str, Any] | None, values: tuple[Any, ...]) -> dict[str, Any]:
-            return {**(more or {}), **settings_form.collect(values), "model": (typed or "").strip() or chosen}
+        def settings_of(chosen: str, typed: str | None, values: tuple[Any, ...]) -> dict[str, Any]:
+            return {**settings_form.collect(values), "model": (typed or "").strip() or chosen}
 
         def show(
             visitor: Visitor,
@@ -46,7 +46,6 @@ class EstimateLine:
             chosen: str | None,
             typed: str | None,
             length: str,
-            more: Any,
             begun: Any,
             *values: Any,
         ) -> tuple[Any, Any]:
@@ -54,7 +53,7 @@ class EstimateLine:
             if not dataset_id or not chosen:
                 return gr.update(visible=False), ""
             say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
-            asked = settings_of(chosen, typed, more, values)
+            asked = settings_of(chosen, typed, values)
             try:
                 found = page.services.estimate_presets(visitor.owner, dataset_id, asked, start_from=begun or None)
             except PlaygroundError as error:
@@ -62,19 +61,19 @@ class EstimateLine:
             return gr.update(visible=True), written(found, length, say, translate)
 
         def rehearse(
-            visitor: Visitor, dataset_id: str | None, chosen: str, typed: str | None, length: str, more: Any, begun: Any, *values: Any
+            visitor: Visitor, dataset_id: str | None, chosen: str, typed: str | None, length: str, begun: Any, *values: Any
         ) -> Iterator[tuple[Any, Any, Any, Any]]:
             """Follow the rehearsal's job; it goes on when the page is closed, and the next look shows what it has found."""
             if not dataset_id:
                 return
             say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
-            asked = settings_of(chosen, typed, more, values)
+            asked = settings_of(chosen, typed, values)
             job = page.services.rehearse_run(visitor.owner, dataset_id, asked, preset=length, start_from=begun or None)
             for now in follow(job):
                 doing = translate(now.doing) if now.doing else say("estimate.trying", done=min(now.done + 1, now.total), total=now.total)
                 yield progress(doing, now.done, now.total), gr.update(visible=False), gr.update(visible=True), job.job_id
             note = f'<p class="estimate-note">{escape(translate(job.error))}</p>' if job.error else ""
-            shown = show(visitor, dataset_id, chosen, typed, length, more, begun, *values)[1]
+            shown = show(visitor, dataset_id, chosen, typed, length, begun, *values)[1]
             yield note + shown, gr.update(visible=True), gr.update(visible=False), None
 
         def end(visitor: Visitor, job_id: str | None) -> None:
@@ -82,8 +81,8 @@ class EstimateLine:
                 page.services.jobs.stop(visitor.owner, job_id)
 
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
-        inputs = [page.owner, page.dataset_id, model, own, preset, rest, begin, *fields]
-        changes = [one.change for one in (page.dataset_id, model, preset, rest, begin, *fields)] + [
+        inputs = [page.owner, page.dataset_id, model, own, preset, begin, *fields]
+        changes = [one.change for one in (page.dataset_id, model, preset, begin, *fields)] + [
             own.submit,
             own.blur,
             tab.select,
@@ -109,9 +108,8 @@ def written(found: dict[str, Estimate], chosen: str, say: Say, translate: Transl
     mark, kind = MARKS[now.fits]
     key = "estimate.measured" if now.measured else "estimate.line"
     line = say(key, time=rounded(now.seconds), memory=megabytes(now.memory_mb, say), fits=say(f"estimate.{kind}"))
-    share = 100 * now.trainable_parameters / max(1, now.total_parameters)
     details = [
-        say("estimate.share", trained=few(now.trainable_parameters, say), all=few(now.total_parameters, say), share=share),
+        share(now, say),
         say("estimate.disk", disk=megabytes(now.disk_mb, say), memory=megabytes(now.memory_available_mb, say)),
         translate(now.basis),
     ]
@@ -130,6 +128,16 @@ def written(found: dict[str, Estimate], chosen: str, say: Say, translate: Transl
         + (f'<ul class="advice">{advice}</ul>' if advice else "")
         + f'<p class="each">{each}</p><p class="basis">{escape(" ".join(details))}</p></div>'
     )
+
+
+def share(now: Estimate, say: Say) -> str:
+    """How many of the model's numbers learn, with their percent to two figures."""
+    trained, total = now.trainable_parameters, now.total_parameters
+    if trained >= total:
+        return say("estimate.share_all", all=few(total, say))
+    percent = 100 * trained / total
+    places = max(0, 1 - math.floor(math.log10(percent))) if percent else 0
+    return say("estimate.share", trained=few(trained, say), all=few(total, say), share=percent, places=places)
 
 
 def progress(doing: str, done: int, total: int) -> str:
