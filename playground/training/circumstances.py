@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from playground.errors import Sentence
-from playground.training.config import FROM_WEIGHTS, GPU_OPTIMIZERS
+from playground.training.config import FROM_WEIGHTS, GPU_OPTIMIZERS, planned_steps
 
 # Models whose tokens meet in plain causal attention alone, so that several rows can be read side by side (each is tried by a test).
 SIDE_BY_SIDE = ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma3_text", "smollm3", "phi3", "olmo2")
 LORA_ONLY = ("lora_r", "lora_alpha", "lora_dropout", "use_dora", "use_rslora", "init_lora_weights")
+POLYNOMIAL_END = 1e-7  # the learning rate at its end, as Transformers has it
 Misfit = tuple[tuple[str, ...], Sentence]  # the settings that do not go together, and what to say of it
 
 
@@ -92,8 +94,12 @@ def misfits(chosen: Mapping[str, Any], around: Circumstances) -> Iterator[Misfit
     if chosen["load_best_model_at_end"] and not chosen["eval_steps"]:
         message = "load_best_model_at_end needs validation rows and eval_steps, since it compares the loss on them"
         yield ("load_best_model_at_end", "eval_steps"), Sentence(message)
+    if chosen["lr_scheduler_type"] == "polynomial":
+        yield from _polynomial(chosen, planned_steps(chosen, around.read))
     begun, rank = chosen["init_lora_weights"], chosen["lora_r"]
-    if begun == "orthogonal" and rank % 2 and chosen["method"] in ("lora", "qlora"):
+    if begun == "orthogonal" and chosen["method"] == "qlora":
+        yield ("init_lora_weights", "method"), Sentence("init_lora_weights orthogonal cannot begin on weights in 4 bits; take lora")
+    elif begun == "orthogonal" and chosen["method"] == "lora" and rank % 2:
         yield ("init_lora_weights", "lora_r"), Sentence("init_lora_weights orthogonal needs an even lora_r, not {given}", given=rank)
     if begun in FROM_WEIGHTS and chosen["method"] == "qlora":
         message = "init_lora_weights {value} changes the model's own weights, which qlora keeps in 4 bits; take lora"
@@ -126,6 +132,17 @@ def misfits(chosen: Mapping[str, Any], around: Circumstances) -> Iterator[Misfit
             layer = narrowest.rsplit(".", 1)[-1]
             told = Sentence(message, value=begun, most=wide[narrowest], layer=layer, given=rank)
             yield ("lora_r", "init_lora_weights", "method", "target_modules"), told
+
+
+def _polynomial(chosen: Mapping[str, Any], steps: int) -> Iterator[Misfit]:
+    """What Transformers' polynomial schedule cannot do: rise to its end, or fall within no step at all."""
+    if chosen["learning_rate"] <= POLYNOMIAL_END:
+        message = "lr_scheduler_type polynomial ends at 0.0000001, so learning_rate has to be above that"
+        yield ("lr_scheduler_type", "learning_rate"), Sentence(message)
+    warmup = chosen["warmup_steps"]
+    if steps == (int(warmup) if warmup >= 1 else ceil(warmup * steps)):
+        message = "lr_scheduler_type polynomial needs steps after warmup_steps, and this run has {steps} in all"
+        yield ("lr_scheduler_type", "warmup_steps"), Sentence(message, steps=steps)
 
 
 def _is_called(path: str, name: str) -> bool:

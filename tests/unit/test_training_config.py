@@ -71,6 +71,15 @@ def test_all_that_is_wrong_is_said_in_one_sentence_with_the_known_names() -> Non
     assert all(name in known for name in KNOWN)
 
 
+def test_known_names_are_listed_where_one_was_not_known() -> None:
+    with pytest.raises(SettingsError) as caught:
+        resolve({"warmup_steps": 2e6, "lora_dropout": 1, "max_grad_norm": 1001, "seed": -1, "sample_prompts": ["?"] * 9}, STARTER)
+    said = str(caught.value)
+    assert "Known settings" not in said and "4,294,967,295, not -1" in said
+    assert "from 0 to 1,000,000, not 2000000.0" in said and "from 0 to 0.9, not 1" in said and "at most 1,000, not 1001" in said
+    assert "of up to 2,000 characters, not ?, ?, ?" in said and "[" not in said
+
+
 def test_left_out_settings_get_values_with_reasons_and_given_ones_none() -> None:
     settings, reasons = resolve({"lora_r": 8, "seed": None}, STARTER)
     assert settings.lora_r == 8 and "lora_r" not in reasons
@@ -197,7 +206,11 @@ def test_settings_that_are_no_names_and_values(nothing: object) -> None:
         ({"method": "ia3", "use_dora": True}, "use_dora has no effect"),
         ({"init_lora_weights": "pissa"}, "take lora"),
         ({"method": "lora", "init_lora_weights": "olora", "use_dora": True}, "use_dora cannot"),
-        ({"init_lora_weights": "orthogonal", "lora_r": 7}, "orthogonal needs an even lora_r"),
+        ({"lr_scheduler_type": "polynomial", "learning_rate": 1e-7}, "polynomial ends at 0.0000001, so learning_rate"),
+        ({"lr_scheduler_type": "polynomial", "max_steps": 9, "warmup_steps": 9}, "polynomial needs steps after warmup_steps.*has 9"),
+        ({"lr_scheduler_type": "polynomial", "max_steps": 1}, "polynomial needs steps after warmup_steps.*has 1"),
+        ({"method": "lora", "init_lora_weights": "orthogonal", "lora_r": 7}, "orthogonal needs an even lora_r"),
+        ({"init_lora_weights": "orthogonal"}, "orthogonal cannot begin on weights in 4 bits; take lora"),
         ({"optim": "paged_adamw_32bit"}, "needs a GPU"),
         ({"load_best_model_at_end": True, "eval_steps": 0}, "load_best_model_at_end needs"),
     ],

@@ -17,7 +17,7 @@ from playground.ui import charts, overlaid
 from playground.ui.i18n import Texts
 from playground.ui.run_words import status_sentence
 from playground.ui.tabs import settings_form
-from playground.ui.tabs.estimate import written
+from playground.ui.tabs.estimate import refused, written
 from playground.ui.tabs.line import waiting
 from playground.ui.tabs.onward import broken_off, fifth, further
 from playground.ui.tabs.watch import answers, own_questions
@@ -282,6 +282,16 @@ def test_the_share_that_learns_is_written_out(trained: int, told: str) -> None:
     said = written({"balanced": found}, "balanced", lambda key, **values: TEXTS.say(key, "pt-BR", **values), str)
     [share] = re.findall(r"\(.* %\)", told) or ["todos os seus números: 8,0 milhões."]
     assert share.replace("0.", "0,").replace("5.", "5,") in said
+
+
+def test_what_is_wrong_with_settings_is_listed_line_by_line() -> None:
+    with pytest.raises(SettingsError) as caught:
+        check(collect(max_steps="-7", learning_rate="0,5 <b>", lora_dropout="1,5"))
+    said = refused(caught.value.sentence, lambda key: TEXTS.say(key, "pt-BR"), lambda one: TEXTS.sentence(one, "pt-BR"))
+    assert said.count("<li>") == 3 and "<b>" not in said and "Estas configurações não podem ser usadas" in said
+    assert "<li>max_steps tem de ser um número inteiro de 1 a 1.000.000, não -7</li>" in said
+    assert "<li>lora_dropout tem de ser um número de 0 a 0,9, não 1,5</li>" in said
+    assert "<li>" not in refused(Sentence("There are no rows."), say, str)
 
 
 # watch it learn

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from playground.errors import PlaygroundError
+from playground.errors import PlaygroundError, Sentence, Sentences
 from playground.jobs import follow
 from playground.training.ahead.estimate import Estimate
 from playground.training.config import PRESETS
@@ -57,7 +57,7 @@ class EstimateLine:
             try:
                 found = page.services.estimate_presets(visitor.owner, dataset_id, asked, start_from=begun or None)
             except PlaygroundError as error:
-                return gr.update(visible=True), f'<p class="estimate-note">{escape(translate(error.sentence))}</p>'
+                return gr.update(visible=True), refused(error.sentence, say, translate)
             return gr.update(visible=True), written(found, length, say, translate)
 
         def rehearse(
@@ -100,6 +100,15 @@ def build(page: Page) -> EstimateLine:
         rehearse = gr.Button(page.label("estimate.rehearse"), size="sm", variant="secondary", scale=0, min_width=170, elem_id="rehearse")
         stop = gr.Button(page.label("estimate.stop"), size="sm", visible=False, scale=0, min_width=170, elem_id="rehearse-stop")
     return EstimateLine(page, row, line, rehearse, stop, gr.State(None))
+
+
+def refused(reason: Sentence, say: Say, translate: Translate) -> str:
+    """Why there is no estimate, as HTML: settings that cannot be used each in a line of its own."""
+    problems = reason.values.get("problems")
+    if not isinstance(problems, Sentences):
+        return f'<p class="estimate-note">{escape(translate(reason))}</p>'
+    lines = "".join(f"<li>{escape(translate(one))}</li>" for one in problems)
+    return f'<div class="estimate"><p class="estimate-note">{escape(say("estimate.refused"))}</p><ul class="advice">{lines}</ul></div>'
 
 
 def written(found: dict[str, Estimate], chosen: str, say: Say, translate: Translate) -> str:
