@@ -238,6 +238,9 @@ def test_fields_become_settings_of_the_right_kind() -> None:
     }  # fmt: skip
     assert check(given) == given
     assert collect() == {}
+    assert collect(target_modules="All-Linear ") == {"target_modules": "all-linear"}
+    with pytest.raises(SettingsError, match="not ','"):
+        check(collect(target_modules=" , "))
     assert collect(init_lora_weights="pissa") == {"init_lora_weights": "pissa"}
 
 

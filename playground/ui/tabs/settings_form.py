@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from playground.training.config import FROM_WEIGHTS, METHODS, OPTIMIZERS, SAMPLING, SCHEDULERS, TRACKERS, WHOLE
+from playground.training.config import ALL_LINEAR, FROM_WEIGHTS, METHODS, OPTIMIZERS, SAMPLING, SCHEDULERS, TRACKERS, WHOLE
 from playground.ui.page import Page
 
 # title -> what belongs together, in the order in which people ask for it
@@ -79,8 +79,9 @@ def _read(name: str, text: str) -> Any:
         return text == "true"
     if name == "sample_prompts":
         return [line.strip() for line in text.splitlines() if line.strip()]
-    if name == "target_modules" and text != "all-linear":
-        return [one.strip() for one in text.split(",") if one.strip()]
+    if name == "target_modules":
+        named = [one.strip() for one in text.split(",") if one.strip()] or text
+        return ALL_LINEAR if text.lower() == ALL_LINEAR else named
     return text
 
 
