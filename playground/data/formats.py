@@ -14,7 +14,8 @@ from typing import Any
 
 import polars as pl
 
-from playground.data import archives, chats, decoding, delimited, prose, records, sniff, workbooks
+from playground import decoding
+from playground.data import archives, chats, delimited, prose, records, sniff, workbooks
 from playground.data.grid import from_grid
 from playground.data.table import Table
 from playground.errors import FileUnreadable, Sentence, Sentences, SettingsError

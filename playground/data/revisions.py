@@ -18,7 +18,6 @@ from typing import Any
 import polars as pl
 
 from playground.data import bulk, doctor, large, versions
-from playground.data.decoding import ENCODINGS
 from playground.data.doctor import Finding
 from playground.data.editing import edit
 from playground.data.export import FORMATS, export
@@ -27,6 +26,7 @@ from playground.data.large import TableWriter, is_large
 from playground.data.mapping import map_table
 from playground.data.streams import read_any
 from playground.data.table import plain
+from playground.decoding import ENCODINGS
 from playground.errors import MappingError, NotFound, Sentence, SettingsError
 from playground.settings import Settings
 from playground.workspace import read_json

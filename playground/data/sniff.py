@@ -5,9 +5,9 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from playground.decoding import HEAD, binary
 from playground.errors import Sentence
 
-HEAD = 65_536
 FOREIGN: tuple[tuple[int, bytes, Sentence], ...] = (
     (0, b"\x89PNG", Sentence("a PNG picture")),
     (0, b"\xff\xd8\xff", Sentence("a JPEG picture")),
@@ -67,7 +67,7 @@ def kind_of(path: Path) -> tuple[str, Sentence | None]:
         return "foreign", Sentence("a web page")
     if start.startswith(b"<?xml"):
         return "foreign", Sentence("an XML document")
-    return ("binary", None) if _binary(head) else ("text", None)
+    return ("binary", None) if binary(head) else ("text", None)
 
 
 def _zipped(path: Path) -> tuple[str, Sentence | None]:
@@ -96,23 +96,3 @@ def _compound(path: Path) -> tuple[str, Sentence | None]:
     if "PowerPoint Document".encode("utf-16-le") in content:
         return "foreign", Sentence("a PowerPoint presentation")
     return "excel", None
-
-
-def _binary(head: bytes) -> bool:
-    """Control characters that no text has, leaving out the zeros that UTF-16 and UTF-32 are full of."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")):
-        return False
-    controls = sum(head.count(bytes([code])) for code in range(1, 32) if code not in b"\t\n\v\f\r\x1a\x1b")
-    zeros = head.count(0)
-    if zeros > max(3, len(head) // 50) and not utf16(head):
-        return True
-    return controls > max(3, len(head) // 50)
-
-
-def utf16(head: bytes) -> str | None:
-    """utf-16-le or utf-16-be where every second byte of most characters is zero, as in Latin text without a byte order mark."""
-    even, odd = head[0::2].count(0), head[1::2].count(0)
-    half = max(1, len(head) // 2)
-    if odd > 0.4 * half and even < 0.05 * half:
-        return "utf-16-le"
-    return "utf-16-be" if even > 0.4 * half and odd < 0.05 * half else None

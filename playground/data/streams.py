@@ -18,7 +18,8 @@ from typing import Any
 
 import polars as pl
 
-from playground.data import archives, chats, decoding, delimited, quick, records, sniff, workbooks
+from playground import decoding
+from playground.data import archives, chats, delimited, quick, records, sniff, workbooks
 from playground.data.formats import check_cells, check_options, read_table
 from playground.data.grid import Grid, more_rows, read_grid
 from playground.data.large import ROWS, TableWriter

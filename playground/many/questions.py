@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from playground.data import decoding
+from playground import decoding
 from playground.data.formats import read_table
 from playground.data.guess import guess_roles
 from playground.data.table import written

@@ -27,6 +27,7 @@ from playground.workspace import file_hash, write_bytes
 BUSY = "This collection is being indexed already. Wait until that is done, or stop it."
 NO_DOCUMENT = "There is no document of that name in this collection any more."
 THERE = "{name} is already there, with the same content."
+THERE_AS = "{name} is already there under the name {other}, with the same content."
 KEEPS = (
     "{name} keeps the embedder and the size of passages that it was made with. "
     "To have another embedder, index it anew; to have another size, begin a new collection."
@@ -85,15 +86,15 @@ class Documents(Shelf):
                 index.register(one.name, one.sha256, one.file, one.unit)
             known = {one.sha256: one for one in index.documents()}
             standing = {digest: one.name for digest, one in known.items() if one.state != FAILED}
-            called = names.apart([(name, digest) for _, name, digest in given], standing)
-            for (path, name, digest), own in zip(given, called, strict=True):
+            fresh = known.keys() - {digest for *_, digest in given}
+            called = {known[digest].name: known[digest].twin_of or known[digest].name for digest in fresh}
+            own_names = names.apart([(name, digest) for _, name, digest in given], standing, called)
+            for (path, name, digest), own in zip(given, own_names, strict=True):
                 if name in words:
                     self.passwords.remember(folder.name, digest, words[name])
-                self._put(folder, index, known.get(digest), path, digest, own, work)
+                self._put(folder, index, known.get(digest), path, digest, own, name if own != name else "", work)
                 if own != name:
-                    work.notes.append(
-                        Sentence("Two different files of one upload are called {name}. One of them is {new} here.", name=name, new=own)
-                    )
+                    work.notes.append(Sentence("Two different files are called {name}. One of them is {new} here.", name=name, new=own))
 
         return self._at_work(owner, folder, note), folder
 
@@ -115,22 +116,24 @@ class Documents(Shelf):
             return {}, []
         return identity_of(folder), Index(folder / "index.sqlite").documents()
 
-    def _put(self, folder: Path, index: Index, before: Document | None, path: Path, digest: str, name: str, work: Indexing) -> None:
+    def _put(
+        self, folder: Path, index: Index, before: Document | None, path: Path, digest: str, name: str, twin_of: str, work: Indexing
+    ) -> None:
         """Let a file wait in a collection, where its bytes are not there yet or could not be read."""
         if before and before.state == DONE:
-            self._skip(work, name)
+            self._skip(work, name, before.name)
             return
         target = folder / "documents" / f"{digest}{names.suffix(name)}"
         if not target.exists():
             _copy(path, target)
-        document = index.register(name, digest, target.name)
+        document = index.register(name, digest, target.name, twin_of=twin_of)
         if document.name != name:  # it waits already, under another name
-            self._skip(work, name)
+            self._skip(work, name, document.name)
         for stale in {target.name, before.file if before else target.name} - {document.file}:  # it failed under another ending
             (folder / "documents" / stale).unlink(missing_ok=True)
 
-    def _skip(self, work: Indexing, name: str) -> None:
-        work.skipped[name] = Sentence(THERE, name=name)
+    def _skip(self, work: Indexing, name: str, other: str) -> None:
+        work.skipped[name] = Sentence(THERE, name=name) if name == other else Sentence(THERE_AS, name=name, other=other)
         work.notes.append(work.skipped[name])
 
     def add_rows(self, owner: str, name: str, rows: Sequence[str]) -> Job | None:

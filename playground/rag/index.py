@@ -37,7 +37,8 @@ NO_TABLE = "no such table"  # in SQLite's words for a file that was emptied
 class Document:
     """A file of a collection. `file` is its name in documents/, `error` says why it failed, `pages_empty` counts pages without text.
 
-    `unit` says what its pages are (page, slide, sheet, section or part), `health` is what else is told about it.
+    `unit` says what its pages are (page, slide, sheet, section or part), `health` is what else is told about it. `twin_of` is what its
+    owner called it, where its name here was made up because another one had that (`playground.rag.names.apart`).
     """
 
     id: int
@@ -54,6 +55,7 @@ class Document:
     pages_ocr: int = 0
     unit: str = "page"
     health: dict[str, Any] = field(default_factory=dict)
+    twin_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,17 +111,17 @@ class Index:
         with self._open() as db:
             schema.create(db)
 
-    def register(self, name: str, sha256: str, file: str, unit: str = "page") -> Document:
+    def register(self, name: str, sha256: str, file: str, unit: str = "page", twin_of: str = "") -> Document:
         """Note a file that waits to be indexed; the same bytes again give the document that is there, and a failed one another try.
 
         `unit` tells a file that is not read as others are (`playground.rag.chunks.ROW`).
         """
         with self._open(write=True) as db:
             db.execute(
-                "INSERT INTO documents (name, sha256, file, state, added, unit) VALUES (?, ?, ?, ?, ?, ?)"
+                "INSERT INTO documents (name, sha256, file, state, added, unit, twin_of) VALUES (?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (sha256) DO UPDATE SET state = excluded.state, name = excluded.name, file = excluded.file,"
-                " added = excluded.added, unit = excluded.unit, error = NULL WHERE state = ?",
-                (name, sha256, file, WAITING, time.time(), unit, FAILED),
+                " added = excluded.added, unit = excluded.unit, twin_of = excluded.twin_of, error = NULL WHERE state = ?",
+                (name, sha256, file, WAITING, time.time(), unit, twin_of, FAILED),
             )
             return _document(db.execute("SELECT * FROM documents WHERE sha256 = ?", (sha256,)).fetchone())
 
@@ -264,7 +266,7 @@ class Index:
     def rename(self, document: int, name: str) -> None:
         """Another name for a document."""
         with self._open(write=True) as db:
-            db.execute("UPDATE documents SET name = ? WHERE id = ?", (name, document))
+            db.execute("UPDATE documents SET name = ?, twin_of = '' WHERE id = ?", (name, document))
 
     def texts(self) -> tuple[list[int], list[str]]:
         """Ids and texts of every passage."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -11,6 +12,7 @@ from playground.rag.text import clean
 
 COLLECTION_CHARACTERS = 80
 FILE_CHARACTERS = 120
+ENDING_CHARACTERS = 12  # of what is taken for an ending
 
 
 def of_collection(name: str) -> str:
@@ -32,17 +34,25 @@ def suffix(name: str) -> str:
 
 
 def shown(name: str, otherwise: str = "document.pdf") -> str:
-    """How a file is called in lists and sentences: its last part, printable, not too long. Never used as a path."""
+    """How a file is called in lists and sentences: its last part, printable, not too long. Never used as a path.
+
+    Of a name that is too long the ending stays, and a few digits stand for what was cut: two that differ only there stay two.
+    """
     last = PureWindowsPath(PurePosixPath(clean(name)).name).name
-    printable = "".join(c if c.isprintable() else " " for c in last)
-    return " ".join(printable.split())[:FILE_CHARACTERS].strip() or otherwise
+    whole = " ".join("".join(c if c.isprintable() else " " for c in last).split())
+    if len(whole) <= FILE_CHARACTERS:
+        return whole or otherwise
+    return _fitted(whole, "… " + hashlib.sha256(whole.encode()).hexdigest()[:6])
 
 
-def apart(given: Sequence[tuple[str, str]], here: Mapping[str, str]) -> list[str]:
+def apart(given: Sequence[tuple[str, str]], here: Mapping[str, str], called: Mapping[str, str]) -> list[str]:
     """A name for each file of one upload, given as (name, SHA-256): the second of two different ones called r.txt becomes `r (2).txt`.
+
+    A file takes the place only of a document that its owner called the same, so none is lost to a name that was made up here.
 
     Args:
         here: the names, by SHA-256, of what the collection has already; a file of the upload that is among it has that name.
+        called: what their owners called the collection's documents, by their names; which is another name where that was made up.
     """
     taken = {here[digest]: digest for _, digest in given if digest in here}
     names = []
@@ -51,9 +61,16 @@ def apart(given: Sequence[tuple[str, str]], here: Mapping[str, str]) -> list[str
             names.append(name)
             continue
         free, number = name, 2
-        while taken.get(free, digest) != digest:
-            ending = f" ({number}){Path(name).suffix}"
-            free, number = Path(name).stem[: FILE_CHARACTERS - len(ending)] + ending, number + 1
+        while taken.get(free, digest) != digest or called.get(free, name) != name:
+            free, number = _fitted(name, f" ({number})"), number + 1
         taken[free] = digest
         names.append(free)
     return names
+
+
+def _fitted(name: str, more: str) -> str:
+    """A name with more before its ending, and as much of it as there is room for."""
+    stem, ending = Path(name).stem, Path(name).suffix
+    if len(ending) > ENDING_CHARACTERS:  # a dot within a sentence
+        stem, ending = name, ""
+    return stem[: FILE_CHARACTERS - len(more) - len(ending)].rstrip() + more + ending

@@ -18,7 +18,7 @@ from typing import Any
 from playground.rag.readers.forms import open_forms, said
 from playground.rag.readers.heads import PDF_WITHIN, is_pdf
 from playground.rag.readers.limits import limit_memory
-from playground.rag.readers.pictures import KINDS, LARGEST
+from playground.rag.readers.pictures import KINDS, LARGEST, shown
 from playground.rag.readers.turned import GRID, at, upright
 from playground.system import end_with_parent
 
@@ -33,18 +33,14 @@ def paint(path: Path, number: int, password: str | None = None) -> dict[str, Any
     with path.open("rb") as file:
         if is_pdf(file.read(PDF_WITHIN), path.suffix.lower()):
             return paint_page(path, number, password)
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     Image.MAX_IMAGE_PIXELS = LARGEST
     picture = Image.open(path, formats=KINDS)
     if not 1 <= number <= (count := getattr(picture, "n_frames", 1)):
         raise IndexError(number)
     picture.seek(number - 1)
-    upright = ImageOps.exif_transpose(picture)
-    if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-        clear = upright.convert("RGBA")
-        upright = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
-    image = upright.convert("RGB")
+    image = shown(picture).convert("RGB")
     image.thumbnail((LONGEST, LONGEST))
     return {"pages": count, **_told(image), "readings": []}
 

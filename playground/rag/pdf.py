@@ -42,6 +42,7 @@ PROBLEMS = {
     told.NOT_PDF: "{name} is not a PDF file. Save or export it as PDF, then add that.",
     told.UNKNOWN: "{name} is of a kind that cannot be read here. Save it as PDF, then add that.",
     told.BOMB: "{name} unpacks to more than 300 MB, so it was not opened. Save it as PDF, then add that.",
+    told.MEMORY: "{name} needs more memory than a file may take here. Make it smaller, or split it into parts, then add that.",
     told.OLD_OFFICE: "{name} has a password, or is from an older Office. Save it as .docx, .pptx or .xlsx without one, then add that.",
 }
 UNLIKE_PDF = {  # the same, of files that are no PDF

@@ -18,7 +18,7 @@ from typing import Any
 
 from playground.rag.readers import heads
 from playground.rag.readers.limits import check_packed, limit_memory
-from playground.rag.readers.told import DAMAGED, NOT_PDF, OLD_OFFICE, UNKNOWN, Request, Unreadable
+from playground.rag.readers.told import DAMAGED, MEMORY, NOT_PDF, OLD_OFFICE, UNKNOWN, Request, Unreadable
 from playground.system import end_with_parent
 
 PACKED = {"word/": "word", "ppt/": "slides", "xl/": "workbook"}
@@ -116,6 +116,8 @@ def main() -> int:
             out.flush()
     except Unreadable as problem:
         out.write(json.dumps({"problem": problem.args[0]}) + "\n")
+    except MemoryError:
+        out.write(json.dumps({"problem": MEMORY}) + "\n")
     except Exception as error:  # libraries raise all kinds for broken files
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         out.write(json.dumps({"problem": DAMAGED}) + "\n")

@@ -47,6 +47,7 @@ ADDED: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE sections (document INTEGER NOT NULL, page INTEGER NOT NULL, number INTEGER NOT NULL, start INTEGER NOT NULL,"
         " path TEXT NOT NULL, PRIMARY KEY (document, page, number)) WITHOUT ROWID",
     ),
+    ("ALTER TABLE documents ADD COLUMN twin_of TEXT NOT NULL DEFAULT ''",),
 )
 VERSION = len(ADDED)
 

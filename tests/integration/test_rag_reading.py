@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from playground.rag.chunks import Size
 from playground.rag.index import Index
 from playground.rag.page_view import PageView, PageViews
 from playground.rag.pdf import About, Page
+from playground.rag.pictures import paint
 from playground.rag.steps import Steps
 from playground.rag.store import Collections
 from playground.settings import PROJECT, Settings
@@ -38,6 +41,8 @@ EVERYTHING = sorted(one for one in (SHARED / "documents").rglob("*") if one.suff
 RECALL = 0.96
 MEMORY = 1024**3  # bytes; half of what a reader may have
 SOME_SECONDS = 120
+TAIL = 20  # words
+STRANGE = 0.2  # share of the words read from a file cut off that were not read from the whole one
 
 with_tesseract = pytest.mark.skipif(pdf.tesseract() is None, reason="no Tesseract; tests/run installs it")
 with_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"no folder of real test files at {SHARED}")
@@ -91,6 +96,35 @@ def test_words_on_a_picture_are_read(name: str) -> None:
         assert 0.25 <= (box.confidence or 0) <= 1
     # the first words stand above the last ones, also where the scan lay on its side
     assert " ".join(box.text for box in page.boxes[:2]).startswith("The Linn")
+
+
+@with_tesseract
+@pytest.mark.parametrize(
+    ("ending", "most", "tags"),
+    [
+        (".png", 65_535, {}),
+        (".tif", 65_535, {}),
+        (".tif", 4_095, {}),  # 12 bits in 16
+        (".tif", 65_535, {262: 0}),  # where 0 is white
+    ],
+    ids=["png", "tif", "12 bits", "white is 0"],
+)
+def test_a_grey_scan_of_more_than_8_bits_is_read_and_drawn(tmp_path: Path, ending: str, most: int, tags: dict[int, int]) -> None:
+    import numpy as np
+    from PIL import Image, ImageDraw, ImageFont, TiffImagePlugin
+
+    picture = Image.new("L", (1600, 300), 250)
+    ImageDraw.Draw(picture).text((40, 100), "The library opens at nine", font=ImageFont.load_default(60), fill=20)
+    grey = np.asarray(picture).astype(np.uint16) * (most // 255)
+    Image.fromarray(most - grey if tags else grey).save(tmp_path / f"a{ending}", **({"tiffinfo": tags} if tags else {}))
+    if tags:
+        with Image.open(tmp_path / "a.tif") as saved:
+            assert isinstance(saved, TiffImagePlugin.TiffImageFile) and saved.tag_v2[262] == 0
+    [page] = pages_of(tmp_path / f"a{ending}")
+    assert (page.text, page.missed) == ("The library opens at nine", "")
+    drawn = Image.open(io.BytesIO(paint(tmp_path / f"a{ending}", "a", 1).image)).convert("L")
+    difference = np.asarray(drawn).astype(int) - np.asarray(picture)
+    assert np.abs(difference).mean() < 4, "what is drawn is not what was scanned"
 
 
 @with_shared
@@ -569,14 +603,25 @@ def test_every_file_whole_and_cut_off_ends_in_pages_or_a_sentence(path: Path, tm
     import resource
 
     content, chance = path.read_bytes(), random.Random(path.name)
+    whole: list[str] = []
     for number in range(4):
         cut = tmp_path / f"{number}{path.suffix}"
         cut.write_bytes(content if number == 0 else content[: chance.randrange(10, len(content))])
         began = time.monotonic()
         try:
-            for page in pages_of(cut):
+            pages = pages_of(cut)
+            for page in pages:
                 page.text.encode()
                 assert all(0 <= side <= 1 for box in page.boxes for side in (box.left, box.top, box.right, box.bottom))
+            words = re.findall(r"\w+", " ".join(page.text for page in pages))
+            if number == 0:
+                whole = words
+            elif path.suffix in (".txt", ".md"):  # all that stood before the cut; a link that it went through shows its address
+                assert 0.5 * len(whole) * len(cut.read_bytes()) / len(content) - 10 < len(words) <= len(whole)
+                assert words[:-TAIL] == whole[: max(0, len(words) - TAIL)]
+            else:
+                strange = Counter(words) - Counter(whole)
+                assert strange.total() <= STRANGE * len(words), f"{path.name} says what it did not: {strange.most_common(9)}"
         except FileUnreadable as error:
             assert str(error).endswith(".")
             assert error.sentence.template not in (pdf.STUCK, pdf.CRASHED), "the reader died"

@@ -272,12 +272,13 @@ def test_what_cannot_be_asked_is_said(ready: Collections) -> None:
 
 
 def test_the_same_file_again_is_skipped(ready: Collections, pages: Callable[..., Path]) -> None:
+    stand = {"copy.pdf": "handbook.pdf", "uno.pdf": "one.pdf"}
     files = [(HANDBOOK, "copy.pdf"), (pages(1), "one.pdf"), (pages(1), "uno.pdf")]
     job, _ = ready.add("me", files, "Papers")
     told = {one["name"]: one for one in finished(job).result["documents"]}
     assert states(ready) == [("handbook.pdf", "done"), ("one.pdf", "done")]
-    for name in ("copy.pdf", "uno.pdf"):
-        assert told[name]["skipped"] == f"{name} is already there, with the same content."
+    for name, other in stand.items():
+        assert told[name]["skipped"] == f"{name} is already there under the name {other}, with the same content."
     assert told["one.pdf"]["skipped"] is None
     job, _ = ready.add("me", [(HANDBOOK, "handbook.pdf")], "Papers")
     assert [one["skipped"] is None for one in finished(job).result["documents"]] == [False, True]
@@ -311,12 +312,43 @@ def test_two_files_of_one_name_in_one_upload_both_stay(app: Collections, pages: 
         return [(one["name"], one["pages"]) for one in app.documents("me", "Papers")]
 
     job, _ = app.add("me", [(first, "a.pdf"), (second, "a.pdf"), (first, "a.pdf")], "Papers")
-    assert finished(job).result["notes"] == ["Two different files of one upload are called a.pdf. One of them is a (2).pdf here."]
+    assert finished(job).result["notes"] == ["Two different files are called a.pdf. One of them is a (2).pdf here."]
     assert standing() == [("a.pdf", 1), ("a (2).pdf", 2)]
     # in whichever order they come again, the changed one takes the place of its own former version
     job, _ = app.add("me", [(third, "a.pdf"), (first, "a.pdf")], "Papers")
     assert "a (2).pdf has taken the place" in " ".join(finished(job).result["notes"])
     assert standing() == [("a.pdf", 1), ("a (2).pdf", 3)]
+    is_sound(app)
+
+
+def test_a_name_that_was_made_up_takes_no_other_documents_place(app: Collections, pages: Callable[..., Path]) -> None:
+    twins = [(pages(3), "a.pdf"), (pages(5, 6), "a.pdf")]
+
+    def add(*files: tuple[Path, str]) -> list[tuple[str, int]]:
+        finished(app.add("me", list(files), "Papers")[0])
+        return sorted((one["name"], one["pages"]) for one in app.documents("me", "Papers"))
+
+    assert add((pages(1), "a (2).pdf")) == [("a (2).pdf", 1)]
+    assert add(*twins) == [("a (2).pdf", 1), ("a (3).pdf", 2), ("a.pdf", 1)]
+    assert add(*twins) == [("a (2).pdf", 1), ("a (3).pdf", 2), ("a.pdf", 1)], "the same pair again makes no third"
+    assert add((twins[0]), (pages(1, 3, 5), "a.pdf")) == [("a (2).pdf", 1), ("a (3).pdf", 3), ("a.pdf", 1)]
+    # nor does a file that is really called so take the place of one whose name was made up
+    assert add((pages(6), "a (3).pdf")) == [("a (2).pdf", 1), ("a (3) (2).pdf", 1), ("a (3).pdf", 3), ("a.pdf", 1)]
+    # but once somebody gave it that name, it is its own
+    app.rename_document("me", "Papers", "a (3).pdf", "b.pdf")
+    assert add((pages(5, 6), "b.pdf"))[-1] == ("b.pdf", 2)
+    is_sound(app)
+
+
+def test_two_long_names_with_one_beginning_are_two_documents(app: Collections, tmp_path: Path) -> None:
+    long = "a very long title of a paper " * 5
+    names = [f"{long}, draft.txt", f"{long}, final.txt", f"{long}.md"]
+    for number, name in enumerate([*names, names[0]]):
+        (tmp_path / str(number)).write_text(f"The harbour cafe opens at {number}.\n", "utf-8")
+        finished(app.add("me", [(tmp_path / str(number), name)], "Papers")[0])
+    listed = app.documents("me", "Papers")
+    assert [(one["state"], one["name"][-3:]) for one in listed] == [("done", "txt"), ("done", ".md"), ("done", "txt")]
+    assert len({one["name"] for one in listed}) == 3, "the first one again, changed, took its own place alone"
     is_sound(app)
 
 

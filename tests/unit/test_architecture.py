@@ -12,7 +12,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 MODULES = sorted((PROJECT / "playground").rglob("*.py"))
-SHARED = {"errors", "intervals", "jobs", "messages", "settings", "system", "workspace"}
+SHARED = {"decoding", "errors", "intervals", "jobs", "messages", "settings", "system", "workspace"}
 MAY_IMPORT = {  # room -> rooms of the playground it may know, besides itself and the shared ones
     "models": set(),
     "data": set(),

@@ -279,9 +279,12 @@ def test_comments_and_pictures_of_an_opendocument_sheet_are_told(tmp_path: Path)
     spaces = " ".join(f'xmlns:{one}="urn:oasis:names:tc:opendocument:xmlns:{one}:1.0"' for one in ("office", "table", "text"))
     noted = "<office:annotation><text:p>Is this right?</text:p></office:annotation>"
     cell = '<table:table-cell office:value-type="string">{}<text:p>{}</text:p></table:table-cell>'
-    rows = [["Name", "Price"], ["Tea", "4"]]
+    clock = '<table:table-cell office:value-type="time" office:time-value="PT09H30M00S"><text:p>09:30</text:p></table:table-cell>'
+    day = '<table:table-cell office:value-type="date" office:date-value="2024-01-05T09:30:00"><text:p>5/1</text:p></table:table-cell>'
+    rows = [["Name", "Price", "From", "Since"], ["Tea", "4"]]
     lines = [
-        f"<table:table-row>{''.join(cell.format(noted if one == 'Tea' else '', one) for one in row)}</table:table-row>" for row in rows
+        f"<table:table-row>{''.join(cell.format(noted if one == 'Tea' else '', one) for one in row)}{more}</table:table-row>"
+        for row, more in zip(rows, ("", clock + day), strict=True)
     ]
     content = (
         f'<office:document-content {spaces} office:version="1.2"><office:body><office:spreadsheet><table:table table:name="S">'
@@ -293,7 +296,7 @@ def test_comments_and_pictures_of_an_opendocument_sheet_are_told(tmp_path: Path)
         packed.writestr("content.xml", content)
         packed.writestr("Pictures/1.png", picture().getvalue())
     [page], left_out = read(tmp_path / "a.ods")
-    assert page.text == "Name: Tea; Price: 4"
+    assert page.text == "Name: Tea; Price: 4; From: 09:30; Since: 2024-01-05 09:30"
     assert left_out == left(pictures=1, comments=1)
 
 

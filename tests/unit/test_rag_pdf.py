@@ -368,7 +368,7 @@ def test_whoever_stops_listening_leaves_no_reader_and_no_thread(monkeypatch: pyt
 def test_the_reader_gets_no_variable_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_X", "a token")
     code = (
-        "import json, os\nprint(json.dumps({'pages': 1}))\n"
+        "import json, os\ninput()\nprint(json.dumps({'pages': 1}))\n"  # as the reader does: one that ends before it was asked is not heard
         "print(json.dumps({'page': 1, 'label': '', 'text': ' '.join(sorted(os.environ)), 'garbled': False}))\nprint(json.dumps({'end': 1}))"
     )
     stand_in(monkeypatch, code)

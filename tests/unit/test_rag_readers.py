@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
+import select
+import socket
+import subprocess
+import sys
 import time
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +30,7 @@ from playground.rag.chunks import chunk
 from playground.rag.health import ATTACHED, CUT_SHORT, ENGLISH_ONLY, LONG_PAGES, NOT_INSTALLED, Health, sentences
 from playground.rag.orders import gives_orders
 from playground.rag.pdf import About, Page
-from playground.rag.readers import limits, ocr, prose, tables, told
+from playground.rag.readers import limits, ocr, pictures, prose, tables, told
 from tests.conftest import PROJECT, SHARED
 from tests.pdf_by_hand import by_hand
 
@@ -272,11 +278,28 @@ def test_a_pdf_page_with_too_much_text_is_told(tmp_path: Path) -> None:
     assert page.cut and told.MOST_CHARACTERS * 0.9 < len(page.text) <= told.MOST_CHARACTERS
 
 
+MENU = "Cardápio Café com leite 4,50 Pão de queijo 3,00 Maçã 2,00"
+SPEECH = "A eleição é às nove horas; não há sessão amanhã. Informações na portaria."
+
+
 @pytest.mark.parametrize(
     ("name", "content", "unit", "wanted"),
     [
         ("a.csv", "Name;Preço\nChá;4,50\nPão;2,00\n".encode("cp1252"), "part", "Name: Chá; Preço: 4,50\nName: Pão; Preço: 2,00"),
         ("a.tsv", b"Name\tPrice\nTea\t4\n", "part", "Name: Tea; Price: 4"),
+        ("menu.txt", MENU.encode("cp1252"), "part", MENU),
+        ("nine.txt", "É às nove.".encode("cp1252"), "part", "É às nove."),
+        ("bad.txt", f"{SPEECH} caf\xff {SPEECH}".encode().replace(b"\xc3\xbf", b"\xff"), "part", f"{SPEECH} caf\ufffd {SPEECH}"),
+        ("cut.txt", f"{SPEECH} caf\xe9".encode()[:-1], "part", f"{SPEECH} caf\ufffd"),
+        ("brief.txt", "Não há café".encode()[:-1], "part", "Não há caf\ufffd"),
+        ("a.htm", "<p>É às nove. Preço: 5 € – só hoje".encode("cp1252"), "section", "É às nove. Preço: 5 € – só hoje"),
+        ("b.htm", f"<meta charset=utf-8><p>{SPEECH} caf".encode() + b"\xff", "section", f"{SPEECH} caf\ufffd"),
+        ("c.htm", "<meta charset='iso-8859-1'><p>São 5 €".encode("cp1252"), "section", "São 5 €"),
+        ("d.htm", "<meta charset=windows-1251><p>Меню: чай, хлеб".encode("cp1251"), "section", "Меню: чай, хлеб"),
+        ("e.htm", "<meta charset=windows-1252><p>Não há pão".encode(), "section", "Não há pão"),
+        ("f.htm", "<meta charset=iso-2022-jp><p>茶は四百円".encode("iso2022_jp"), "section", "茶は四百円"),
+        ("g.htm", "<meta charset=utf-16><p>Não há pão".encode(), "section", "Não há pão"),
+        ("h.htm", "<p>茶は四百円".encode("utf-16"), "section", "茶は四百円"),
         (
             "a.txt",
             "\ufeffThe shop opens\nat nine.\n\nIt closes at six.".encode("utf-16"),
@@ -365,8 +388,27 @@ def test_a_zip_that_lies_about_its_size_does_not_fill_the_memory(tmp_path: Path)
     refused(path, "damaged")
 
 
-@pytest.mark.parametrize("entity", ["SYSTEM 'file:///etc/passwd'", "SYSTEM 'http://127.0.0.1:1/x'", "'" + "ha" * 10 + "'"])
-def test_entities_are_not_looked_up(tmp_path: Path, entity: str) -> None:
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """Somebody who would hear it if anything were fetched."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        yield one
+
+
+def called(listener: socket.socket) -> bool:
+    """Whether anybody connected: the system keeps whoever did waiting."""
+    return bool(select.select([listener], [], [], 0)[0])
+
+
+def test_a_listener_hears_a_call(listener: socket.socket) -> None:
+    assert not called(listener)
+    socket.create_connection(listener.getsockname()).close()
+    assert called(listener)
+
+
+@pytest.mark.parametrize("entity", ["SYSTEM 'file:///etc/passwd'", "SYSTEM 'http://127.0.0.1:{port}/x'", "'" + "ha" * 10 + "'"])
+def test_entities_are_not_looked_up(tmp_path: Path, entity: str, listener: socket.socket) -> None:
+    entity = entity.format(port=listener.getsockname()[1])
     path = docx_file(tmp_path / "a.docx")
     with zipfile.ZipFile(path) as packed:
         files = {name: packed.read(name) for name in packed.namelist()}
@@ -375,26 +417,51 @@ def test_entities_are_not_looked_up(tmp_path: Path, entity: str) -> None:
     try:
         text = str(read_back(zip_of(path, {**files, "word/document.xml": body.encode()})))
     except FileUnreadable:
-        return
+        text = ""
+    assert not called(listener)
     assert "root:" not in text
     assert "haha" not in text
 
 
-@pytest.mark.parametrize("kind", ["docx", "pptx", "xlsx", "html", "csv"])
-def test_a_file_cut_off_ends_in_pages_or_a_sentence(tmp_path: Path, kind: str) -> None:
+def test_nothing_that_a_web_page_names_is_fetched(tmp_path: Path, listener: socket.socket) -> None:
+    here = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    (tmp_path / "a.html").write_text(
+        f"<!DOCTYPE html SYSTEM '{here}/dtd'><link rel=stylesheet href='{here}/css'><script src='{here}/js'></script>"
+        f"<meta http-equiv=refresh content='0;url={here}'><p>Opens at nine.<img src='{here}/png'><iframe src='{here}/frame'></iframe>"
+    )
+    assert read_back(tmp_path / "a.html") == ("section", [("", "Opens at nine.")])
+    assert not called(listener)
+
+
+@pytest.mark.parametrize("kind", ["docx", "pptx", "xlsx"])
+def test_a_packed_file_cut_off_ends_in_pages_or_a_sentence(tmp_path: Path, kind: str) -> None:
     make: dict[str, Callable[[Path], Path]] = {"docx": docx_file, "pptx": pptx_file, "xlsx": xlsx_file}
-    whole = tmp_path / f"whole.{kind}"
-    if kind in make:
-        make[kind](whole)
-    else:
-        whole.write_text("<table><tr><td>" * 50 if kind == "html" else 'a,"b\nc' * 50)
-    content = whole.read_bytes()
+    content = make[kind](tmp_path / f"whole.{kind}").read_bytes()
     path = tmp_path / f"cut.{kind}"
     path.write_bytes(content[: random.Random(kind).randrange(10, len(content))])
     try:
-        pages_of(path)
+        assert pages_of(path) == pages_of(tmp_path / f"whole.{kind}")
     except FileUnreadable as error:
         assert str(error).startswith("cut.")
+
+
+CUT = {
+    "html": "<table><tr><th>Word<th>Letter" + "".join(f"<tr><td>wörd{n}<td>b{n}</tr>" for n in range(50)) + "</table><p>the end</p>",
+    "md": "# Words\n\n" + "".join(f"*wörd{n}* and **b{n}**\n\n" for n in range(50)),
+    "csv": "letter,words\n" + "".join(f'a,"wörd{n};\nb{n}"\n' for n in range(50)),
+    "txt": "".join(f"wörd{n} b{n}\n" for n in range(50)),
+}
+
+
+@pytest.mark.parametrize("kind", CUT)
+def test_of_a_text_cut_off_all_is_read_that_stands_before_the_cut(tmp_path: Path, kind: str) -> None:
+    content = CUT[kind].encode()
+    at = content.index(b"\xc3", len(content) // 2)
+    for cut in (at + 1, *random.Random(kind).sample(range(40, len(content)), 3)):  # the first one within a letter
+        (tmp_path / f"cut.{kind}").write_bytes(content[:cut])
+        wanted = re.findall(r"(?:wörd|\bb)\d+(?=\W)", content[:cut].decode("utf-8", "ignore"))
+        text = " ".join(page.text for page in pages_of(tmp_path / f"cut.{kind}"))
+        assert re.findall(r"(?:wörd|\bb)\d+", text)[: len(wanted)] == wanted
 
 
 @pytest.mark.parametrize(
@@ -421,6 +488,39 @@ def empty_pages(path: Path, count: int) -> Path:
     objects = [b"<</Type/Catalog/Pages 2 0 R>>", f"<</Type/Pages/Count {count}/MediaBox[0 0 9 9]/Kids[{kids}]>>".encode()]
     objects += [b"<</Type/Page/Parent 2 0 R>>"] * count
     return by_hand(path, objects)
+
+
+def test_a_picture_that_takes_too_much_memory_is_not_called_damaged(tmp_path: Path) -> None:
+    side = 14_000  # dots, a bit each in the file, and four bytes where one may be seen through
+
+    def piece(kind: bytes, content: bytes) -> bytes:
+        return len(content).to_bytes(4) + kind + content + zlib.crc32(kind + content).to_bytes(4)
+
+    rows = zlib.compress(bytes((side // 8 + 1) * side), 1)
+    head = side.to_bytes(4) * 2 + bytes([1, 3, 0, 0, 0])
+    parts = ((b"IHDR", head), (b"PLTE", bytes(6)), (b"tRNS", b"\0"), (b"IDAT", rows), (b"IEND", b""))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(piece(*one) for one in parts))
+    out = subprocess.run(
+        [sys.executable, "-m", "playground.rag.reader", str(tmp_path / "a.png")],
+        input=json.dumps({"suffix": ".png", "password": None, "tesseract": "/bin/true", "start": 1, "lost": []}),
+        capture_output=True, text=True, check=True, timeout=60, cwd=PROJECT,
+    ).stdout  # fmt: skip
+    assert [json.loads(line) for line in out.splitlines()][-1] == {"problem": told.MEMORY}
+
+
+def test_a_picture_among_others_that_takes_too_much_memory_costs_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+
+    def read(_: object, __: bytes, wide: int, ___: int) -> ocr.Recognised:
+        if wide == 300:
+            raise MemoryError
+        return ocr.Recognised()
+
+    monkeypatch.setattr(ocr.Tesseract, "read", read)
+    sizes = [Image.new("L", (side, 9), 255) for side in (100, 150, 200)]
+    sizes[0].save(tmp_path / "a.tif", save_all=True, append_images=sizes[1:])
+    lines = list(pictures.pages(told.Request(tmp_path / "a.tif", ".tif", tesseract="tesseract")))
+    assert [(line["page"], line["missed"]) for line in lines if "page" in line] == [(1, ""), (2, limits.FULL), (3, "")]
 
 
 def test_ten_thousand_pages_are_too_many(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import time
 from pathlib import Path
@@ -265,6 +266,17 @@ def test_text_after_a_long_section_is_cut_still_stands_under_its_heading(tmp_pat
 
 
 # passages
+
+
+def test_a_heading_as_long_as_a_book_is_not_repeated_on_every_page(tmp_path: Path) -> None:
+    from playground.rag.readers import prose, told
+
+    (tmp_path / "a.html").write_text(f"<h1>{'word ' * 9000}</h1>" + "".join(f"<h2>Part {n}</h2><p>Text {n}." for n in range(50)))
+    lines = list(prose.html(told.Request(tmp_path / "a.html", ".html")))
+    sizes = [len(json.dumps(line)) for line in lines]
+    assert sizes[1] > 45_000 and max(sizes[2:]) < 2_000
+    pages = pages_of(tmp_path / "a.html")
+    assert pages[0].text.count("word") == 9000 and pages[-1].sections[0].path[1] == "Part 49"
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from playground import decoding
 from playground.rag.readers.sections import Block, pieces, told
 from playground.rag.readers.tables import MOST_COLUMNS, header_of, is_table, lines, tidy
 from playground.rag.readers.told import DRAWINGS, EMBEDDED, PICTURES, UNKNOWN, Request, Unreadable
@@ -22,36 +22,19 @@ BLOCKS = (
     "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hr", "li",
     "main", "ol", "p", "pre", "section", "summary", "table", "tr", "ul",
 )  # fmt: skip
-WESTERN = {"cp1250", "cp1254", "cp1257", "cp1258", "latin_1", *(f"iso8859_{n}" for n in (1, 2, 3, 4, 9, 10, 13, 14, 15, 16))}
 TITLES = ("h1", "h2", "h3")
 
 
-def decoded(content: bytes) -> str:
-    """The text in bytes of an unnamed encoding.
+def decoded(content: bytes, said: str | None = None) -> str:
+    """The text in bytes of an unnamed encoding, or of the one that they are `said` to have.
 
     Raises:
         Unreadable: it is no text.
     """
-    for encoding in ("utf-8-sig", "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"):
-        try:
-            return _checked(content.decode(encoding))
-        except UnicodeDecodeError:
-            continue
-    from charset_normalizer import from_bytes
-
-    best = from_bytes(content[:1_000_000]).best()
-    if best is None:
+    if decoding.binary(content[: decoding.HEAD]):
         raise Unreadable(UNKNOWN)
-    if best.encoding in WESTERN:  # a short text could be any of them, and these are the letters of our languages
-        with contextlib.suppress(UnicodeDecodeError):
-            return _checked(content.decode("cp1252"))
-    return _checked(content.decode(best.encoding, "replace"))
-
-
-def _checked(text: str) -> str:
-    if "\x00" in text:
-        raise Unreadable(UNKNOWN)
-    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text, _, _ = decoding.decode(content, "", said=said)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def plain(request: Request) -> Iterator[dict[str, Any]]:
@@ -69,7 +52,17 @@ def markdown(request: Request) -> Iterator[dict[str, Any]]:
 
 def html(request: Request) -> Iterator[dict[str, Any]]:
     """A page of HTML: what a reader sees of it."""
-    yield from _told(request.path.read_bytes())
+    from bs4.dammit import EncodingDetector
+
+    content = request.path.read_bytes()
+    said = EncodingDetector.find_declared_encoding(content, is_html=True)
+    known = decoding.canonical(said) if said else None
+    if said and not known:  # a rare one
+        yield from _told(content)
+        return
+    # the names that browsers take for others, by the Encoding Standard of the WHATWG
+    known = "windows-1252" if known in ("ascii", "iso-8859-1") else None if (known or "").startswith("utf") else known
+    yield from _told(decoded(content, known))
 
 
 def _told(source: str | bytes) -> Iterator[dict[str, Any]]:

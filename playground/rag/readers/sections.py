@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from playground.rag.readers.tables import Cells, header_of, is_table, lines, tidy
-from playground.rag.readers.told import MANY_PAGES, MOST_CHARACTERS, MOST_PAGES, NO_PAGES, Begun, Part, Told, Unreadable
+from playground.rag.readers.told import MANY_PAGES, MOST_CHARACTERS, MOST_PAGES, MOST_TITLE, NO_PAGES, Begun, Part, Told, Unreadable
 
 LONG = 4_000  # characters of a piece that is then ended at the next paragraph
 ROWS = 40  # of a table that make a piece
@@ -37,7 +37,7 @@ def pieces(blocks: Iterable[Block], *, as_is: bool = True) -> Iterator[Told]:
             yield Told(number, label, tuple(parts), tables=tables, sections=begun)
             parts, size, tables, begun = [], 0, 0, ()
         if block.heading:
-            label = block.text
+            label = block.text[:MOST_TITLE]  # it is told again with every piece
             above = [*(one for one in above if one[0] < block.heading), (block.heading, label)]
             begun = (Begun(tuple(title for _, title in above), 0.0),)
         tables += block.table

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import re
 import zipfile
 import zlib
@@ -14,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from playground.rag.readers import quoted, times
 from playground.rag.readers.limits import BROKE
 from playground.rag.readers.prose import decoded
 from playground.rag.readers.sections import ROWS, bounded, told
@@ -57,7 +56,7 @@ def workbook(request: Request) -> Iterator[dict[str, Any]]:
         book = fastexcel.read_excel(str(request.path))
     except fastexcel.FastExcelError as error:
         raise Unreadable(OLD_OFFICE if "password" in str(error).lower() else DAMAGED) from error
-    sheets = [(name, _sheet(book, name)) for name in book.sheet_names[:MOST_SHEETS]]
+    sheets = [(name, _sheet(book, name, request.suffix == ".ods")) for name in book.sheet_names[:MOST_SHEETS]]
     if sheets and all(rows is None for _, (rows, _) in sheets):
         raise Unreadable(DAMAGED)
     left_out = [name for name, (_, more) in sheets if more] + book.sheet_names[MOST_SHEETS:]
@@ -88,17 +87,26 @@ def _beside(path: Path) -> dict[str, int]:
     return found
 
 
-def _sheet(book: Any, name: str) -> tuple[list[list[str]] | None, bool]:
-    """Rows of a sheet as text, None where it is broken, and whether there are more of them than are read."""
+def _sheet(book: Any, name: str, clocks: bool) -> tuple[list[list[str]] | None, bool]:
+    """Rows of a sheet as text, None where it is broken, and whether there are more of them than are read.
+
+    Args:
+        clocks: whether times of day have a kind of their own in it, as in OpenDocument, which is not given as text.
+    """
     import fastexcel
 
     try:
         sheet = book.load_sheet(name, header_row=None, dtypes="string", n_rows=MOST_ROWS)
     except fastexcel.FastExcelError:
         return None, False
+    most = MOST_ROWS
     if full := sheet.width * sheet.height > MOST_CELLS:
-        sheet = book.load_sheet(name, header_row=None, dtypes="string", n_rows=MOST_CELLS // sheet.width)
-    columns = [column.to_pylist() for column in sheet.to_arrow().columns]
+        most = MOST_CELLS // sheet.width
+        sheet = book.load_sheet(name, header_row=None, dtypes="string", n_rows=most)
+    columns = [times.plain(column.to_pylist()) for column in sheet.to_arrow().columns]
+    if clocks:
+        spans = book.load_sheet(name, header_row=None, dtypes="duration", n_rows=most).to_arrow().columns
+        columns = [times.with_spans(column, span.to_pylist()) for column, span in zip(columns, spans, strict=True)]
     return tidy(list(zip(*columns, strict=True))), full or sheet.total_height > MOST_ROWS
 
 
@@ -107,16 +115,12 @@ def separated(request: Request) -> Iterator[dict[str, Any]]:
     import clevercsv
 
     text = decoded(request.path.read_bytes())
-    csv.field_size_limit(MOST_CHARACTERS)
     try:
         dialect = clevercsv.Sniffer().sniff(text[:SNIFFED], delimiters=",;\t|")
         separator = (dialect.delimiter if dialect else "") or ","
     except clevercsv.exceptions.NoDetectionResult:
         separator = "\t" if request.suffix == ".tsv" else ","
-    try:
-        rows = list(islice(csv.reader(io.StringIO(text), delimiter=separator), MOST_ROWS + 1))
-    except csv.Error as error:
-        raise Unreadable(DAMAGED) from error
+    rows = list(islice(quoted.rows(text, separator), MOST_ROWS + 1))
     parts = enumerate(_pieces(tidy(rows[:MOST_ROWS])), 1)
     pages = (Told(number, f"{first}–{last}", (part,), tables=int(number == 1)) for number, (first, last, part) in parts)
     yield from told("part", pages, cut=[THIS] if len(rows) > MOST_ROWS else [])

@@ -1,4 +1,4 @@
-"""From bytes to text: which encoding a file was written in. Knows nothing of tables."""
+"""From bytes to text: whether a file is text, and which encoding it was written in. Knows nothing of what the text is."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import codecs
 import re
 import unicodedata
 
-from playground.data.sniff import HEAD, utf16
 from playground.errors import FileUnreadable, Sentence
 
+HEAD = 65_536  # bytes that are looked at
 BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -24,11 +24,15 @@ ENCODINGS = (
     *("gb18030", "gbk", "big5", "shift_jis", "euc-jp", "euc-kr", "ascii"),
 )
 USUAL = frozenset("áàâãäéèêëíìîïóòôõöúùûüçñ")
-BROKEN_SHARE = 0.1  # broken bytes per character beyond ASCII: up to it a file is UTF-8 with a few faults
+BROKEN_SHARE = 0.25  # broken bytes per character beyond ASCII: up to it a file is UTF-8 with a few faults
 
 
-def decode(content: bytes, name: str, encoding: str | None = None) -> tuple[str, str, list[Sentence]]:
+def decode(content: bytes, name: str, encoding: str | None = None, said: str | None = None) -> tuple[str, str, list[Sentence]]:
     """(text without byte order mark, name of the encoding, warnings).
+
+    Args:
+        encoding: what its owner says that it is.
+        said: what the file says of itself, which counts where it is not UTF-8, and it can be.
 
     Raises:
         FileUnreadable: the encoding that was asked for does not fit.
@@ -37,7 +41,7 @@ def decode(content: bytes, name: str, encoding: str | None = None) -> tuple[str,
     marked = next((known for mark, known in BOMS if content.startswith(mark)), None)
     found = encoding or marked or utf16(content[:HEAD])
     if found is None:
-        text, found = _guess(content, warnings)
+        text, found = _guess(content, said, warnings)
     else:
         text = _strictly(content, found, name, asked=encoding is not None, warnings=warnings)
     if text.startswith("\ufeff"):
@@ -46,6 +50,26 @@ def decode(content: bytes, name: str, encoding: str | None = None) -> tuple[str,
         warnings.append(Sentence("Zero bytes that were taken out of the text: {count}.", count=text.count("\x00")))
         text = text.replace("\x00", "")
     return text, found, warnings
+
+
+def binary(head: bytes) -> bool:
+    """Control characters that no text has, leaving out the zeros that UTF-16 and UTF-32 are full of."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")):
+        return False
+    controls = sum(head.count(bytes([code])) for code in range(1, 32) if code not in b"\t\n\v\f\r\x1a\x1b")
+    zeros = head.count(0)
+    if zeros > max(3, len(head) // 50) and not utf16(head):
+        return True
+    return controls > max(3, len(head) // 50)
+
+
+def utf16(head: bytes) -> str | None:
+    """utf-16-le or utf-16-be where every second byte of most characters is zero, as in Latin text without a byte order mark."""
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    half = max(1, len(head) // 2)
+    if odd > 0.4 * half and even < 0.05 * half:
+        return "utf-16-le"
+    return "utf-16-be" if even > 0.4 * half and odd < 0.05 * half else None
 
 
 def canonical(encoding: str) -> str | None:
@@ -75,16 +99,17 @@ def replaced(count: int) -> Sentence:
     return Sentence("Characters that could not be read and stand as � now: {count}.", count=count)
 
 
-def _guess(content: bytes, warnings: list[Sentence]) -> tuple[str, str]:
-    try:
-        return content.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError:
-        pass
-    text = content.decode("utf-8", "replace")
-    broken = text.count("\ufffd")
-    if broken <= BROKEN_SHARE * (len(re.findall(r"[^\x00-\x7f]", text)) - broken):
-        warnings.append(replaced(broken))
-        return text, "utf-8"
+def _guess(content: bytes, said: str | None, warnings: list[Sentence]) -> tuple[str, str]:
+    for encoding in ("utf-8", said) if said else ("utf-8",):
+        try:
+            return content.decode(encoding), encoding
+        except UnicodeDecodeError:
+            pass
+        text = content.decode(encoding, "replace")
+        broken = text.count("\ufffd")
+        if _few(content, encoding, broken, len(re.findall(r"[^\x00-\x7f]", text)) - broken):
+            warnings.append(replaced(broken))
+            return text, encoding
     sample = _sample(content)
     if b"\r" in content and b"\n" not in content and _looks_western(sample.decode("mac-roman")):
         return content.decode("mac-roman"), "mac-roman"
@@ -102,6 +127,19 @@ def _guess(content: bytes, warnings: list[Sentence]) -> tuple[str, str]:
         return text, candidate
     warnings.append(Sentence("The encoding was guessed: {encoding}. If letters look wrong, choose another.", encoding="iso-8859-1"))
     return content.decode("iso-8859-1"), "iso-8859-1"
+
+
+def _few(content: bytes, encoding: str, broken: int, whole: int) -> bool:
+    """Whether faults in an encoding are so few that it is the right one all the same; a cut within the last character is none."""
+    if broken <= BROKEN_SHARE * whole:
+        return True
+    if broken > 1 or not whole:
+        return False
+    try:
+        codecs.getincrementaldecoder(encoding)().decode(content)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _sample(content: bytes) -> bytes:
