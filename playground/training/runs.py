@@ -301,6 +301,7 @@ class Runs:
                 raise WrongState("This run is still training. Stop or cancel it first, then delete it.")
             self._line.kill(folder)  # a worker that has written its last word may take a moment to end
             self._workspace.delete(folder)
+            self._line.forget(folder)
         with self._reading:
             self._readers.pop(run_id, None)
 

@@ -386,6 +386,40 @@ def test_delete_refuses_a_training_run_and_removes_others(make_runs: Make, works
     assert runs.list("me") == [] and not any((workspace.home / "runs").iterdir())
 
 
+def test_a_run_that_is_deleted_as_it_ends_or_vanishes_leaves_the_line_to_the_others(make_runs: Make, workspace: Workspace) -> None:
+    runs = make_runs("step(1); end('done'); time.sleep(1.5)")  # as a process with torch takes a moment to end
+    ended = start(runs)
+    wait_for(lambda: runs.get("me", ended).finished)
+    assert runs._line._unfinished, "the line has not yet seen that it ended"
+    runs.delete("me", ended)
+    assert not runs._line._unfinished and runs._line.waiting() == []
+    with runs._line.lock:  # so that both wait
+        gone, after = start(runs), start(runs)
+        shutil.rmtree(workspace.find("runs", gone, "me"))  # by hand
+        assert runs.get("me", after).place_in_line == 1
+    wait_for(lambda: runs.get("me", after).state == "done", 5)
+
+
+@pytest.mark.parametrize("what", ["waits", "has begun"])
+def test_a_run_whose_folder_is_broken_does_not_hold_up_the_others(
+    make_runs: Make, workspace: Workspace, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    runs = make_runs(QUICK, opened=False)
+    broken, after = start(runs), start(runs)
+    folder = workspace.find("runs", broken, "me")
+    if what == "waits":
+        asked = json.loads((folder / "config.json").read_text())
+        write_json(folder / "config.json", {key: value for key, value in asked.items() if key != "model"})
+    else:
+        write_json(folder / "status.json", {"state": "running", "pid": "nonsense", "pid_started": "nonsense"})
+    for _ in range(3):
+        runs._line.look()
+    told = [one for one in caplog.records if folder.name in one.getMessage()]
+    assert len(told) == 1, "it is told, and not at every look"
+    wait_for(lambda: runs.get("me", after).state == "done", 5)
+    shutil.rmtree(folder)
+
+
 def test_no_two_runs_get_the_same_name(make_runs: Make) -> None:
     runs = make_runs(opened=False)
     ids = [start(runs) for _ in range(3)]
