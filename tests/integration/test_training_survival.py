@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-from playground.errors import SettingsError, WrongState
+from playground.errors import Sentence, SettingsError, WrongState
 from playground.models.catalog import Catalog
 from playground.settings import Settings
-from playground.training import checkpoints, record
+from playground.training import checkpoints, record, worker
 from playground.training.runs import Runs
 from playground.workspace import Workspace
 from tests.integration.colours import finish, learn_here, start, wait_for
@@ -117,7 +117,7 @@ def test_a_worker_that_is_deaf_to_stop_is_ended_and_what_it_had_saved_is_kept(
         assert runs._line.kill(folder)
     run = runs.get("me", run_id)
     assert run.state == "stopped" and "did not answer" in str(run.error)
-    assert run.has_adapter and any("What is kept is from step" in one for one in run.warnings)
+    assert run.has_adapter and run.warnings == [Sentence(worker.BEST, step=run.best_step)], "and no word of a damaged curve"
     assert run.can_resume and run.can_resume >= 20
     ref, best = runs.adapter("me", run_id), run.best_step
     assert ref.step == best

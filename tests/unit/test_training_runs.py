@@ -207,7 +207,8 @@ def test_a_worker_that_the_kernel_ends_for_want_of_memory_goes_on_with_fewer_exa
         run = runs.get("me", run_id)
         assert (run.settings["per_device_train_batch_size"], run.settings["gradient_accumulation_steps"]) == (size, 16 // size)
         assert run.error is None and "with 8 examples" in run.reasons["per_device_train_batch_size"]
-        assert any("ran out of memory" in one and f"so {size} examples" in one and "instead of 8" in one for one in run.warnings)
+        [told] = run.warnings
+        assert "ran out of memory" in told and f"so {size} examples" in told and "instead of 8" in told
     killed(by_kernel=True)
     run = runs.get("me", run_id)
     assert run.state == "failed" and "ran out of memory at step" in str(run.error), "it was tried twice"
