@@ -16,7 +16,7 @@ UNEXPECTED = (
     "Training stopped unexpectedly (reference {reference}). The end of its log is below; the whole log is worker.log in the run's folder."
 )
 PAUSED = "The disk is full, so the run is paused after step {step}. Free some space, then press Resume."
-FULL = (
+NOTHING_SAVED = (
     "The disk is full, so the run ended after step {step}. Nothing was saved that it could go on from: free some space, then train again."
 )
 NO_MEMORY = (
@@ -39,7 +39,7 @@ class FellApart(PlaygroundError):
 def by_error(error: BaseException, step: int, saved: bool) -> tuple[str, Sentence]:
     """(state, reason), for the process that the error ends; `saved` says whether there is a checkpoint from which it can go on."""
     if isinstance(error, StorageFull) or (not isinstance(error, PlaygroundError) and is_full(error)):  # the latter somewhere in a library
-        return "stopped", Sentence(PAUSED if saved else FULL, step=step)
+        return "stopped", Sentence(PAUSED if saved else NOTHING_SAVED, step=step)
     if isinstance(error, PlaygroundError):
         return "failed", error.sentence
     if is_memory(error):

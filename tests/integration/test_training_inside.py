@@ -341,7 +341,7 @@ def test_a_full_disk_ends_the_run_with_a_sentence_and_whole_metrics(
     monkeypatch.setattr(follow.Follow, "on_log", fill_up)
     assert main(folder) == 0
     run = record.read(folder)
-    assert run.state == "stopped" and run.error == Sentence(ending.PAUSED if save_steps else ending.FULL, step=3)
+    assert run.state == "stopped" and run.error == Sentence(ending.PAUSED if save_steps else ending.NOTHING_SAVED, step=3)
     assert run.can_resume == (2 if save_steps else None), "Resume is named where it is offered"
     assert [point["step"] for point in read_since(folder / "metrics.jsonl")] == [0, 1, 2]
 

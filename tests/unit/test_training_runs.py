@@ -421,6 +421,23 @@ def test_a_run_whose_folder_is_broken_does_not_hold_up_the_others(
     shutil.rmtree(folder)
 
 
+@pytest.mark.parametrize("place", ["2", None, 1.5, [1]])
+def test_a_place_in_line_that_is_none_is_refused(make_runs: Make, place: Any) -> None:
+    runs = make_runs(opened=False)
+    first, second = start(runs), start(runs)
+    with pytest.raises(InputError, match="whole number"):
+        runs.move("me", second, place)
+    assert runs.move("me", second, 1).place_in_line == 1 and runs.get("me", first).place_in_line == 2
+
+
+def test_half_a_character_in_a_question_becomes_a_question_mark(make_runs: Make, workspace: Workspace) -> None:
+    runs = make_runs(opened=False)
+    run_id = start(runs, sample_prompts=["\ud83d open?", "When? \U0001f642"])
+    lines = (workspace.find("runs", run_id, "me") / "data" / "prompts.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["prompt"][-1]["content"] for line in lines] == ["? open?", "When? \U0001f642"]
+    assert runs.get("me", run_id).settings["sample_prompts"] == ["? open?", "When? \U0001f642"]
+
+
 def test_no_two_runs_get_the_same_name(make_runs: Make) -> None:
     runs = make_runs(opened=False)
     ids = [start(runs) for _ in range(3)]
