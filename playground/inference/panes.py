@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 MEMORY_FULL = "The memory of this machine is full. Ask for a shorter answer, or choose a smaller model."
 PULSE = 0.25  # seconds without news after which the last states are told again
 NEWS = 0.015  # seconds between two pieces of news to any of the readers: thirty get theirs twice a second and leave the model its time
+ALONE = 0.08  # seconds between two pieces of news to one reader: more often nobody sees it, and a browser is kept busy with drawing
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ class Readers:
 
     @property
     def pause(self) -> float:
-        """Seconds between two pieces of news for one reader; none for one who reads alone."""
-        return NEWS * (self._count - 1) if self._count > 1 else 0.0
+        """Seconds between two pieces of news for one reader."""
+        return max(ALONE, NEWS * (self._count - 1))
 
 
 READERS = Readers()

@@ -69,9 +69,21 @@ def build_app(services: Services) -> gr.Blocks:
         _wire(app, page, tabs, standing, following, where, key, train_tab, dataset_tab.changed)
         _wire_start_over(page, again, tabs)
         api.build(page)
+    _keep_progress_small(app)
     share_config(app)
     app.texts = texts  # launch() needs the locales
     return app
+
+
+def _keep_progress_small(app: gr.Blocks) -> None:
+    """Tell Gradio's page of the progress of quiet handlers nowhere but in chats, which mark the message that is being written.
+
+    With each message of the server the page goes over every component whose progress it follows, and over all of the page for each of
+    them: left as it is, an answer that streams keeps a browser busy with progress that nobody is shown.
+    """
+    for one in app.fns.values():
+        if one.show_progress == "hidden" and one.show_progress_on is None:
+            one.show_progress_on = [output for output in one.outputs if isinstance(output, gr.Chatbot)]
 
 
 def _pulse() -> None:

@@ -84,7 +84,9 @@ def test_a_rehearsal_measures_and_leaves_nothing_behind(workspace: Workspace, se
     job = rehearsals.start("me", plan, splits)
     found = rehearsals.result(job)
     assert job.state == "done" and job.done == 3
-    assert remembered[0].usual_seconds == pytest.approx(found.seconds_per_step, abs=0.002), "the time of a step is that of usual rows"
+    seen = remembered[0]
+    assert seen.check_seconds and seen.answer_seconds and seen.check_seconds < seen.answer_seconds, "a check has no answers in it"
+    assert seen.usual_seconds == pytest.approx(found.seconds_per_step, abs=0.002), "the time of a step is that of usual rows"
     assert found.measured and not before.measured and found.fits == "fits" and not found.error
     assert 300 < found.memory_mb < 3000 and found.seconds > 3 and found.tokens_per_second
     assert (found.trainable_parameters, found.total_parameters) == (before.trainable_parameters, before.total_parameters)
@@ -102,6 +104,21 @@ def test_usual_rows_meet_in_steps_as_the_run_lets_them_meet() -> None:
     mixed = by_steps(list(rows), 2, "random")
     assert len(mixed) == 4 and max(abs(one[2] - other[2]) for one, other in mixed) > 1, "as chance has it"
     assert not by_steps(rows[:1], 2, "random")
+
+
+def test_a_rehearsal_of_a_run_with_questions_of_ones_own_and_one_that_breaks(
+    workspace: Workspace, settings: Settings, learner: Path
+) -> None:
+    splits, forecasts = splits_of(), Forecasts(workspace)
+    plan = plan_of(workspace, settings, learner, splits, sample_prompts=["What colour?"])
+    rehearsals = Rehearsals(workspace, Jobs(workspace), forecasts)
+    found = rehearsals.result(rehearsals.start("me", plan, splits))
+    assert found.measured and not found.error
+    other = plan_of(workspace, settings, learner, splits, lora_r=4)
+    broken = Rehearsals(workspace, Jobs(workspace), forecasts, command=(sys.executable, "-c", "raise SystemExit(3)"))
+    failed = broken.result(broken.start("me", other, splits))
+    assert failed.error and failed.fits == "fits" and not failed.advice
+    assert not forecasts.estimate(other, splits).error, "what broke once may not break again"
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the limit is set from Linux's figures")

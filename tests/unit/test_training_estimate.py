@@ -189,13 +189,28 @@ def test_a_rehearsal_takes_the_place_of_the_formula() -> None:
     tried = said(plan, seen=replace(seen, usual_seconds=0.5))
     assert tried.seconds_per_step == 0.5 and tried.seconds < 0.5 * found.seconds, "what usual rows took needs no formula"
     assert tried.memory_mb == found.memory_mb and "usual" in str(tried.basis) and "usual" not in str(found.basis)
-    failed = said(plan, seen=Measured(error=Sentence("The machine ran out of memory while it tried the longest rows.")))
+    failed = said(plan, seen=Measured(error=Sentence("The machine ran out of memory."), memory_ran_out=True))
     assert failed.fits == "does not fit" and not failed.measured and failed.error and failed.advice
+    otherwise = said(plan, seen=Measured(error=Sentence("The rehearsal ended unexpectedly.")))
+    assert otherwise.error and otherwise.fits == "fits" and not otherwise.advice, "that it broke off says nothing of memory"
+
+
+def test_only_so_many_checks_have_answers() -> None:
+    plan = planned(max_steps=1_000, eval_steps=1)
+    work = work_of(plan, False, True)
+    parts = replace(needs.seconds(work), start=0.0, step=0.0, check=0.0, save=0.0, answers=1.0)
+    assert work.checks == 1_001 and parts.whole(work) == 200
+
+
+def test_texts_lose_nothing_to_a_smaller_max_length() -> None:
+    plan = replace(planned(read=900, method="lora", per_device_train_batch_size=64, gradient_accumulation_steps=1), parted=True)
+    told = [one for one in said(plan, Room(500, 100_000)).advice if "max_length" in one]
+    assert told and all("more parts" in one for one in told)
 
 
 def test_an_estimate_survives_the_way_through_a_job() -> None:
     plan = planned(method="lora", per_device_train_batch_size=64)
-    found = said(plan, Room(500, 100_000), seen=Measured(error=Sentence("It broke off.")))
+    found = said(plan, Room(500, 100_000), seen=Measured(error=Sentence("It broke off."), memory_ran_out=True))
     again = read_told(json.loads(json.dumps(told(found))))
     assert again == found and [one.template for one in again.advice] == [one.template for one in found.advice]
     plain = found.to_dict()

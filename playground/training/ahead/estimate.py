@@ -66,7 +66,7 @@ class Measured:
     """What a rehearsal saw: peak of memory in MB, seconds of a step on the longest rows and of the rest; None where it was not tried.
 
     `usual_seconds`: of a step on a fair sample of the rows, which need not be there where rows are few or packed.
-    `error`: why it broke off; with `memory_mb` 0 there is nothing else to tell.
+    `error`: why it broke off, and nothing else is told then; only where `memory_ran_out` does it say anything of the run.
     """
 
     memory_mb: int = 0
@@ -79,6 +79,7 @@ class Measured:
     check_tokens: int = 0
     save_seconds: float | None = None
     error: Sentence | None = None
+    memory_ran_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,14 +145,11 @@ def estimate(
             basis = Sentence("Estimated from the model, the lengths of the examples and the speed of this machine.")
     disk_mb = math.ceil(needs.disk(work) / MB)
     fits = max(verdict(memory_mb, room.memory_mb), verdict(disk_mb, room.disk_mb), key=ORDER.index)
-    if seen is not None:  # should the longest rows meet in one batch, they have to fit as well
-        fits = (
-            "does not fit"
-            if seen.error
-            else max(fits, min(verdict(seen.memory_mb, room.memory_mb), "tight", key=ORDER.index), key=ORDER.index)
-        )
-    broke_off = seen is not None and seen.error is not None
-    advice = [] if fits == "fits" else advise(planned, machine, room, memory_mb, disk_mb, forced=broke_off)
+    if seen is not None and measured:  # should the longest rows meet in one batch, they have to fit as well
+        fits = max(fits, min(verdict(seen.memory_mb, room.memory_mb), "tight", key=ORDER.index), key=ORDER.index)
+    ran_out = seen is not None and seen.memory_ran_out
+    fits = "does not fit" if ran_out else fits
+    advice = [] if fits == "fits" else advise(planned, machine, room, memory_mb, disk_mb, forced=ran_out)
     trainable, total = counts(planned.model, planned.settings)
     return Estimate(
         memory_mb, disk_mb, round(seconds, 1), trainable, total, fits, advice, planned.steps, planned.about, room.memory_mb, room.disk_mb,
@@ -265,7 +263,9 @@ def _length(planned: Planned, need: Need, wanted: float) -> Change | None:
     for length in (one for one in FEW if one < min(now.max_length, longest)):
         cut = replace(planned, settings=replace(now, max_length=length), lengths=_shorter(planned.lengths, length))
         after = need(cut)
-        said = "Set max_length to {length}: what is longer loses its beginning, about {needed} MB."
+        said = "Set max_length to {length}: longer examples are cut, about {needed} MB."
+        if planned.parted:
+            said = "Set max_length to {length}: longer texts come in more parts, about {needed} MB."
         tried.append((after, Sentence(said, length=length, needed=after)))
     return _first(tried, wanted)
 

@@ -158,7 +158,8 @@ class Seconds:
     save: float  # one checkpoint
 
     def whole(self, work: Work) -> float:
-        return self.start + work.steps * self.step + work.checks * (self.check + self.answers) + work.saves * self.save
+        answers = min(work.checks, samples.MOST_CHECKS) * self.answers
+        return self.start + work.steps * self.step + work.checks * self.check + answers + work.saves * self.save
 
 
 def seconds(work: Work) -> Seconds:

@@ -119,8 +119,10 @@ class Rehearsal(Training):
 
         found: dict[str, Any] = {}
         if self._checked is not None and len(self._checked):
-            rows = Dataset.from_dict(self._checked.by_length)
-            found |= {"check_seconds": _usual(lambda: trainer.evaluate(rows)), "check_tokens": sum(self._checked.length)}
+            rows = trainer.get_eval_dataloader(Dataset.from_dict(self._checked.by_length))
+            # not `evaluate`: the answers, which are timed below, would count twice
+            seconds = _usual(lambda: trainer.evaluation_loop(rows, "check", prediction_loss_only=True))
+            found |= {"check_seconds": seconds, "check_tokens": sum(self._checked.length)}
         if self.planned.eval_steps:
             samples = self._samples(tokenizer)
             found["answer_seconds"] = _usual(lambda: samples.answer(trainer.model, 0))

@@ -92,7 +92,8 @@ class Rehearsals:
             shutil.rmtree(folder, ignore_errors=True)
         if seen is None:
             return None
-        self._forecasts.remember(plan, splits, seen)
+        if not seen.error or seen.memory_ran_out:
+            self._forecasts.remember(plan, splits, seen)
         return told(self._forecasts.estimate(plan, splits, seen))
 
     def _try(self, job: Job, folder: Path) -> Measured | None:
@@ -144,9 +145,9 @@ def read_told(result: dict[str, Any]) -> Estimate:
 def _read(folder: Path, code: int) -> Measured:
     seen = read_json(folder / "rehearsal.json")
     if not isinstance(seen, dict):
-        return Measured(error=Sentence(KILLED) if code == -9 else Sentence(ENDED, code=code))
+        return Measured(error=Sentence(KILLED) if code == -9 else Sentence(ENDED, code=code), memory_ran_out=code == -9)
     if seen.get("error"):
-        return Measured(error=unpack(seen["error"]))
+        return Measured(error=unpack(seen["error"]), memory_ran_out=bool(seen.get("memory_ran_out")))
     known = {one.name for one in fields(Measured)}
     return Measured(**{name: value for name, value in seen.items() if name in known})
 
@@ -168,7 +169,8 @@ def _prepare(folder: Path, plan: Plan, splits: Parts) -> None:
     write_json(
         folder / "config.json",
         {
-            "name": KIND, "model": asdict(plan.model), "settings": settings.to_dict(), "task": splits.task,
+            "name": KIND, "model": asdict(plan.model), "task": splits.task,
+            "settings": settings.to_dict() | {"sample_prompts": []},  # rows are asked instead of a person's own questions
             "rows": {"train": len(long), "validation": len(splits.validation[:UNSEEN]), "test": 0},
         },
     )  # fmt: skip

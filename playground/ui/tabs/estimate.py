@@ -12,6 +12,7 @@ import gradio as gr
 from playground.errors import PlaygroundError
 from playground.jobs import follow
 from playground.training.ahead.estimate import Estimate
+from playground.training.ahead.rehearse import read_told
 from playground.training.config import PRESETS
 from playground.ui.errors import Visitor
 from playground.ui.formatting import Say, Translate, duration, megabytes, parameters
@@ -73,8 +74,10 @@ class EstimateLine:
             for now in follow(job):
                 doing = translate(now.doing) if now.doing else say("estimate.trying", done=min(now.done + 1, now.total), total=now.total)
                 yield progress(doing, now.done, now.total), gr.update(visible=False), gr.update(visible=True), job.job_id
-            note = f'<p class="estimate-note">{escape(translate(job.error))}</p>' if job.error else ""
             shown = show(visitor, dataset_id, chosen, typed, length, more, begun, *values)[1]
+            broke = job.error or (read_told(job.result).error if job.result else None)
+            why = escape(translate(broke)) if broke else ""
+            note = f'<p class="estimate-note">{why}</p>' if why and why not in shown else ""  # what is remembered is shown anyway
             yield note + shown, gr.update(visible=True), gr.update(visible=False), None
 
         def end(visitor: Visitor, job_id: str | None) -> None:
