@@ -8,7 +8,6 @@ A job that was under way when the app was killed is told as stopped by the next 
 from __future__ import annotations
 
 import logging
-import queue
 import secrets
 import threading
 import time
@@ -31,6 +30,7 @@ UNEXPECTED = (
     "Something went wrong in the playground itself. What was finished is kept. "
     "Try again; if it happens again, tell the host the reference {reference}."
 )
+IN_LINE = "Waiting for other work: {n} in line before this"
 TOLD = ("kind", "state", "done", "total", "began", "ended", "result")
 
 
@@ -85,14 +85,16 @@ class Job:
 
 
 class Jobs:
-    """The line of jobs of one app."""
+    """The line of jobs of one app. One that waits says in `doing` how many are before it."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._live: dict[str, Job] = {}
-        self._line: queue.SimpleQueue[tuple[Job, Path, Callable[[Job], Any]]] = queue.SimpleQueue()
+        self._line: list[tuple[Job, Path, Callable[[Job], Any]]] = []
+        self._at_work = False  # whether the line's first has left it and is being done
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._came = threading.Condition(self._lock)
 
     def start(
         self, owner: str, kind: str, work: Callable[[Job], Any], total: int = 0, *, about: dict[str, Any] | None = None, apart: bool = False
@@ -113,7 +115,9 @@ class Jobs:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
                 self._thread.start()
-        self._line.put((job, folder, work))
+            self._line.append((job, folder, work))
+            self._tell_places()
+            self._came.notify()
         return job
 
     def get(self, owner: str, job_id: str) -> Job:
@@ -145,10 +149,16 @@ class Jobs:
         return [{"job_id": one["id"], "created": one["created"], **one.get("about", {})} for one in found if one.get("kind") == kind]
 
     def stop(self, owner: str, job_id: str) -> Job:
-        """Ask a job to end at its next step; what it has done stays."""
-        job = self.get(owner, job_id)
+        """Ask a job to end at its next step; what it has done stays. One that has not begun has ended at once, and never begins."""
+        job, folder = self.get(owner, job_id), self.workspace.find("jobs", job_id, owner)
         with self._lock:  # or a job that ends at this moment would be stopping for ever
-            if not job.finished:
+            if job.state == "queued":
+                job._stop.set()
+                job.doing = None
+                self._end(job, folder, "stopped")
+                self._line = [one for one in self._line if one[0] is not job]
+                self._tell_places()
+            elif not job.finished:
                 job.state = "stopping"
                 job._stop.set()
         return job
@@ -161,21 +171,31 @@ class Jobs:
 
     def _run(self) -> None:
         while True:
-            job, folder, work = self._line.get()
+            with self._came:
+                self._at_work = False
+                while not self._line:
+                    self._came.wait()
+                job, folder, work = self._line.pop(0)
+                self._at_work = True
+                self._tell_places()
             self._do(job, folder, work)
 
+    def _tell_places(self) -> None:
+        """Let each job in line say how many are before it. Under the lock."""
+        for before, (job, _, _) in enumerate(self._line, int(self._at_work)):
+            job.doing = Sentence(IN_LINE, n=before) if before else None
+
     def _do(self, job: Job, folder: Path, work: Callable[[Job], Any]) -> None:
-        job.began = time.time()
+        with self._lock:
+            if job.finished:  # stopped before it began
+                return
+            job.began, job.doing, job.state = time.time(), None, "running"
         over = threading.Event()
         writer = threading.Thread(target=self._keep_writing, args=(job, folder, over), daemon=True)
         writer.start()
-        with self._lock:
-            if not job.stopping():
-                job.state = "running"
         error: Sentence | None = None
         try:
-            if not job.stopping():
-                job.result = work(job)
+            job.result = work(job)
         except PlaygroundError as problem:
             error = problem.sentence
         except BaseException as problem:  # libraries written in Rust panic with a kind of their own; the line goes on
@@ -184,10 +204,14 @@ class Jobs:
             error = Sentence(UNEXPECTED, reference=reference)
         over.set()
         writer.join()  # what it is still writing must not come after the last word
-        with self._lock:  # on disk first: whoever sees that it is over finds that there too
-            ended, state = time.time(), "failed" if error else "stopped" if job.stopping() else "done"
-            self._write(folder, job, ended=ended, state=state, error=error)
-            job.ended, job.error, job.state = ended, error, state
+        with self._lock:
+            self._end(job, folder, "failed" if error else "stopped" if job.stopping() else "done", error)
+
+    def _end(self, job: Job, folder: Path, state: str, error: Sentence | None = None) -> None:
+        """On disk first: whoever sees that it is over finds that there too. Under the lock."""
+        ended = time.time()
+        self._write(folder, job, ended=ended, state=state, error=error)
+        job.ended, job.error, job.state = ended, error, state
 
     def _keep_writing(self, job: Job, folder: Path, ended: threading.Event) -> None:
         while not ended.wait(WRITE_SECONDS):

@@ -60,14 +60,18 @@ def make_tiny_model(
     return folder
 
 
-def make_tiny_t5(folder: Path, *, seed: int = 0, spread: float = 1.0) -> Path:
-    """Write a random T5 of two layers with the same tokenizer, without a chat template, into `folder`; returns `folder`."""
+def make_tiny_t5(
+    folder: Path, *, hidden: int = 64, layers: int = 2, heads: int = 2, intermediate: int = 128, vocab: int = 512, seed: int = 0,
+    spread: float = 1.0,
+) -> Path:  # fmt: skip
+    """Write a random T5 with the same tokenizer, without a chat template, into `folder`; returns `folder`."""
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
 
-    tokenizer = make_tokenizer(chat_template=None)
+    tokenizer = make_tokenizer(vocab, chat_template=None)
     config = T5Config(
-        vocab_size=512, d_model=64, d_kv=32, d_ff=128, num_layers=2, num_heads=2, n_positions=256, initializer_factor=spread,
+        vocab_size=vocab, d_model=hidden, d_kv=hidden // heads, d_ff=intermediate, num_layers=layers, num_heads=heads,
+        n_positions=256, initializer_factor=spread,
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, decoder_start_token_id=tokenizer.pad_token_id,
         dropout_rate=0.0,
     )  # fmt: skip

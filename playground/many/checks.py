@@ -33,6 +33,7 @@ from playground.settings import Limits
 KIND = "check_documents"
 NOBODY, BASE = "nobody", "base"
 ASKING, LOADING = Sentence("Asking the documents"), Sentence("Fetching and loading the reranker")
+OF_ANOTHER = "This list was asked of another collection, {name}. Choose that one to keep its threshold, or ask the list again here."
 STEPS = ("thesaurus", "weight", "reranker")  # what a list keeps of a search beside its mode
 
 
@@ -146,14 +147,19 @@ class Checks:
             raise InputError("To find a threshold, at least {n} questions with an answer and {n} without one are needed.", n=LEAST)
         return asdict(found)
 
-    def keep(self, owner: str, job_id: str) -> Threshold:
+    def keep(self, owner: str, job_id: str, collection: str | None = None) -> Threshold:
         """Keep the suggested threshold for the collection that the list was asked of.
 
+        Args:
+            collection: which one that should be, where somebody has one before their eyes.
+
         Raises:
-            NotFound, WrongState, InputError: as `suggest`.
+            NotFound, WrongState, InputError: as `suggest`; WrongState, too, where it was asked of another collection.
         """
         found, result = self.suggest(owner, job_id), self.result(owner, job_id)
         folder = self.services.collections.find(owner, result["collection_id"])
+        if collection is not None and self.services.collections.find(owner, collection) != folder:
+            raise WrongState(OF_ANOTHER, name=self.services.collections.info(owner, folder.name)["collection"])
         return keep(folder, found["threshold"], {**found, **{key: result["settings"].get(key) for key in ("mode", *STEPS)}})
 
     def set_threshold(self, owner: str, collection: str, value: float | None) -> Threshold:

@@ -87,8 +87,7 @@ def pasted(text: str, limits: Limits) -> ExpectedList:
     Raises:
         InputError: there are no expected answers; FileUnreadable: it begins like a CSV and is none.
     """
-    head = text.lstrip().partition("\n")[0]
-    if set(words(head)) & HEADS and any(mark in head for mark in ",;\t"):
+    if _has_header(text):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "pasted.csv"
             path.write_text(text, "utf-8")
@@ -97,6 +96,13 @@ def pasted(text: str, limits: Limits) -> ExpectedList:
     if any(any(map(str.strip, line)) for line in lines) and all(len(line) < 2 for line in lines):
         raise InputError(NOTHING_EXPECTED)
     return taken((*line[:4], *[""] * (4 - len(line))) for line in lines)
+
+
+def _has_header(text: str) -> bool:
+    """Whether one cell of the first line is a word that stands over questions; a question with that word in it is none."""
+    head = text.lstrip().partition("\n")[0]
+    cells = [head.split(mark) for mark in ",;\t" if mark in head]
+    return any(len(said := words(cell)) == 1 and said[0] in HEADS for line in cells for cell in line)
 
 
 def given(values: Sequence[Any]) -> ExpectedList:

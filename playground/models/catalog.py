@@ -85,6 +85,10 @@ class ModelRef:
         kind = str(text_config(config).get("model_type", ""))
         return cls(id, source, revision, window, kind, bool(config.get("is_encoder_decoder")), sliding_window_of(config))
 
+    def folder(self) -> Path | None:
+        """Where its files lie on this machine; None where they are yet to be fetched."""
+        return Path(self.source) if Path(self.source).is_absolute() else hub.cached(self.source, self.revision)
+
     def to_dict(self) -> dict[str, str | int | None]:
         return dict(vars(self))
 

@@ -199,7 +199,7 @@ class Documents(Shelf):
             if (job := self._under_way.get(folder.name)) and not job.finished:
                 raise WrongState(BUSY)
             size, work = size_in(identity_of(folder)), self._work(folder)
-            anew = Reindexing(folder, index, lambda: self.embedders.load(known.id), lambda: self._settle(folder), size)
+            anew = Reindexing(folder, index, lambda: self.embedders.load(known.id), lambda about: self._swap(folder, about), size)
 
             def run(job: Job) -> dict[str, Any]:
                 with contextlib.closing(work):

@@ -5,9 +5,11 @@ Loads on first use, never with code that came along with a model. Does not know 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -174,19 +176,15 @@ class Embedders:
         Raises:
             NotFound, ModelUnavailable: it cannot be had, with the reason.
         """
-        known = self.known(id)
-        with self._lock:
-            if self._loaded is None or self._loaded.id != known.id:
-                self._loaded = None
-                try:
-                    folder = self._folder(known)
+        known, loaded = self.known(id), self._loaded
+        if loaded is not None and loaded.id == known.id:
+            return loaded
+        with _explained(known):
+            folder = self._folder(known)  # which may be fetched for minutes; meanwhile others are answered with the one in memory
+            with self._lock:
+                if self._loaded is None or self._loaded.id != known.id:
                     self._loaded = Embedder(known, _open(known, folder), _fingerprint(folder))
-                except (PlaygroundError, MemoryError):
-                    raise
-                except Exception as error:  # each library raises its own kinds for a damaged folder or an impossible name
-                    log.warning("the embedder %r cannot be opened", known.id, exc_info=True)
-                    raise ModelUnavailable(UNUSABLE, name=known.id) from error
-            return self._loaded
+                return self._loaded
 
     def _folder(self, known: Known) -> Path:
         if known.id == STARTER:
@@ -200,6 +198,17 @@ class Embedders:
         if brought is None:
             raise ModelUnavailable(UNUSABLE, name=known.id)
         return brought
+
+
+@contextlib.contextmanager
+def _explained(known: Known) -> Iterator[None]:
+    try:
+        yield
+    except (PlaygroundError, MemoryError):
+        raise
+    except Exception as error:  # each library raises its own kinds for a damaged folder or an impossible name
+        log.warning("the embedder %r cannot be opened", known.id, exc_info=True)
+        raise ModelUnavailable(UNUSABLE, name=known.id) from error
 
 
 def _open(known: Known, folder: Path) -> Any:

@@ -20,6 +20,7 @@ from playground.rag.readers.heads import PDF_WITHIN, is_pdf
 from playground.rag.readers.limits import limit_memory
 from playground.rag.readers.pictures import KINDS, LARGEST
 from playground.rag.readers.turned import GRID, at, upright
+from playground.system import end_with_parent
 
 LONGEST = 1_800  # pixels of the longer side
 MOST_SCALE = 4.0  # pixels a point: a stamp is not blown up to a poster
@@ -150,6 +151,7 @@ def _character(code: int) -> str:
 
 def main() -> int:
     """The password, if there is one, comes by standard input, so that no process list shows it."""
+    end_with_parent()
     limit_memory()
     out = sys.stdout
     sys.stdout = sys.stderr  # whatever a library prints must not stand in our line

@@ -22,12 +22,12 @@ BATCH = 256  # passages between two looks at whether to stop
 
 
 class Reindexing:
-    """One job's work. `settle` writes down which embedder the collection has, once the new passages are in place."""
+    """One job's work. `swap` lets the new passages take the place of the old ones (`Index.swap`), and writes down whose they are."""
 
     def __init__(
-        self, folder: Path, index: Index, embedder: Callable[[], Embedder], settle: Callable[[], None], size: Size = USUAL
+        self, folder: Path, index: Index, embedder: Callable[[], Embedder], swap: Callable[[dict[str, Any]], None], size: Size = USUAL
     ) -> None:
-        self.folder, self.index, self._load, self._settle, self.size = folder, index, embedder, settle, size
+        self.folder, self.index, self._load, self._swap, self.size = folder, index, embedder, swap, size
         self.embedder: Embedder | None = None
 
     def run(self, job: Job) -> dict[str, Any]:
@@ -45,8 +45,7 @@ class Reindexing:
             job.done += document.pages
         swapped = self.index.about().get("swapped", 0) + 1
         about = {"embedder": embedder.id, "fingerprint": embedder.fingerprint, "dimension": embedder.dimension, "swapped": swapped}
-        self.index.swap(about)
-        self._settle()
+        self._swap(about)
         return self.result()
 
     def _one(self, document: Document, embedder: Embedder, job: Job) -> bool:

@@ -6,9 +6,10 @@ Does not know indexes or who asks.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,9 @@ class Rerankers:
         """
         known = self.known(id)
         asked = (known.id, question, tuple(texts))
+        folder = self._folder(known)
         with self._lock:
-            model = self._open(known)
+            model = self._open(known, folder)
             if self._last is not None and self._last[0] == asked:
                 return self._last[1]
             try:
@@ -84,8 +86,9 @@ class Rerankers:
             ModelUnavailable: as `scores`.
         """
         known = self.known(id)
+        folder = self._folder(known)
         with self._lock:
-            self._open(known)
+            self._open(known, folder)
 
     def known(self, id: str) -> Known:
         """The reranker of a name.
@@ -99,25 +102,31 @@ class Rerankers:
             raise ModelUnavailable(NOT_LISTED, name=id)
         return found or Known(id, id.removeprefix(LOCAL), Sentence("Your own choice."))
 
-    def _open(self, known: Known) -> Any:
+    def _open(self, known: Known, folder: Path) -> Any:
         if self._loaded is None or self._loaded[0] != known.id:
-            self._loaded = None
-            try:
-                self._loaded = (known.id, _load(known, self._folder(known)))
-            except (PlaygroundError, MemoryError):
-                raise
-            except Exception as error:  # each library raises its own kinds for a damaged folder or an impossible name
-                log.warning("the reranker %r cannot be opened", known.id, exc_info=True)
-                raise ModelUnavailable(NO_RERANKER, name=known.id) from error
+            with _explained(known):
+                self._loaded = (known.id, _load(known, folder))
         return self._loaded[1]
 
     def _folder(self, known: Known) -> Path:
-        if known.id.startswith(LOCAL):
-            return Path(known.id.removeprefix(LOCAL)).expanduser()
-        brought = hub.brought(known.id)
+        """Where it lies. Not to be asked under the lock: it may be fetched for minutes, and others are answered with the one in memory."""
+        with _explained(known):
+            own = known.id.startswith(LOCAL)
+            brought = Path(known.id.removeprefix(LOCAL)).expanduser() if own else hub.brought(known.id)
         if brought is None:
             raise ModelUnavailable(NO_RERANKER, name=known.id)
         return brought
+
+
+@contextlib.contextmanager
+def _explained(known: Known) -> Iterator[None]:
+    try:
+        yield
+    except (PlaygroundError, MemoryError):
+        raise
+    except Exception as error:  # each library raises its own kinds for a damaged folder or an impossible name
+        log.warning("the reranker %r cannot be opened", known.id, exc_info=True)
+        raise ModelUnavailable(NO_RERANKER, name=known.id) from error
 
 
 def _load(known: Known, folder: Path) -> Any:

@@ -42,6 +42,7 @@ class Shelf:
         self.passwords = Passwords()
         self._under_way: dict[str, Job] = {}
         self._indexing: dict[str, Indexing] = {}  # the last one of each collection
+        self._vectors: dict[str, threading.RLock] = {}
         self._lock = threading.Lock()
 
     def info(self, owner: str, collection: str) -> dict[str, Any]:
@@ -112,6 +113,7 @@ class Shelf:
             while job.began and not job.finished and time.monotonic() < until:  # or it would write into a folder that is going
                 time.sleep(0.05)
         self._indexing.pop(folder.name, None)
+        self._vectors.pop(folder.name, None)
         self.passwords.forget(folder.name)
         self.workspace.delete(folder)
         self.dense.drop(folder.name)
@@ -129,25 +131,44 @@ class Shelf:
 
     def embedder_of(self, folder: Path) -> Embedder:
         """The collection's embedder; where its weights are not those that made the stored vectors, these are made again first."""
-        self._settle(folder)
-        embedder = self.embedders.load(identity_of(folder).get("embedder", STARTER))
-        now = {"fingerprint": embedder.fingerprint, "dimension": embedder.dimension}
-        if read_json(folder / "embedder.json") != now:
-            with self._lock:
-                index = Index(folder / "index.sqlite")
-                if index.count():
-                    ids, texts = index.texts()
-                    index.replace_vectors(ids, embedder.passages(texts))
-                self.dense.drop(folder.name)
-                write_json(folder / "embedder.json", now)
-        return embedder
+        while True:
+            self._settle(folder)
+            id = identity_of(folder).get("embedder", STARTER)
+            embedder = self.embedders.load(id)
+            now = {"fingerprint": embedder.fingerprint, "dimension": embedder.dimension}
+            if read_json(folder / "embedder.json") == now:
+                return embedder
+            with self._vectors_of(folder):  # and another look: who waited for this, or loaded for long, may find it done, or all else
+                self._settle(folder)
+                if identity_of(folder).get("embedder", STARTER) != id:
+                    continue
+                if read_json(folder / "embedder.json") != now:
+                    index = Index(folder / "index.sqlite")
+                    if index.count():
+                        ids, texts = index.texts()
+                        index.replace_vectors(ids, embedder.passages(texts))
+                    self.dense.drop(folder.name)
+                    write_json(folder / "embedder.json", now)
+                return embedder
+
+    def _vectors_of(self, folder: Path) -> threading.RLock:
+        """Held while all vectors of a collection are exchanged, however long that takes; never asked for under the shelf's own lock."""
+        with self._lock:
+            return self._vectors.setdefault(folder.name, threading.RLock())
+
+    def _swap(self, folder: Path, about: dict[str, Any]) -> None:
+        """Let what was indexed anew take the place of a collection's passages (`Index.swap`)."""
+        with self._vectors_of(folder):
+            Index(folder / "index.sqlite").swap(about)
+            self._settle(folder)
 
     def _settle(self, folder: Path) -> None:
         """Write down which embedder a collection has, where an app was killed between its new vectors and that."""
         about = Index(folder / "index.sqlite").about()
-        identity = identity_of(folder)
-        if about and identity and about["swapped"] > identity.get("swapped", 0):
-            with self._lock:
+        if not _unsettled(folder, about):
+            return
+        with self._vectors_of(folder), self._lock:
+            if _unsettled(folder, about):
                 self.dense.drop(folder.name)
                 write_json(folder / "embedder.json", {"fingerprint": about["fingerprint"], "dimension": about["dimension"]})
                 write_json(folder / "manifest.json", {**identity_of(folder), "embedder": about["embedder"], "swapped": about["swapped"]})
@@ -182,3 +203,9 @@ class Shelf:
 def identity_of(folder: Path) -> dict[str, Any]:
     """What a collection was made with, as its manifest tells."""
     return read_json(folder / "manifest.json", {})
+
+
+def _unsettled(folder: Path, about: dict[str, Any]) -> bool:
+    """Whether a collection's vectors were exchanged (`about`, of its index) and its manifest does not know of that yet."""
+    identity = identity_of(folder)
+    return bool(about and identity) and about["swapped"] > identity.get("swapped", 0)

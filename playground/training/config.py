@@ -24,6 +24,8 @@ TRACKERS = ("none", "trackio", "wandb")
 ALL_LINEAR = "all-linear"
 MOST_PROCESSES = 16
 MOST_PROMPTS, PROMPT_CHARACTERS = 8, 2_000
+LONG = 60  # characters of a wrong value that are told
+UNKNOWN = "{name} is not a known setting"
 NO_TARGETS = "has to be {all} or a list of layer names such as q_proj and v_proj"
 
 
@@ -130,7 +132,7 @@ def sift(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Sentence]]:
     for name, value in given.items():
         rule = RULES.get(name)
         if rule is None:
-            problems.append(Sentence("{name} is not a known setting", name=name))
+            problems.append(Sentence(UNKNOWN, name=name))
         elif value is not None:
             wrong = rule(value)
             if wrong:
@@ -141,15 +143,20 @@ def sift(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Sentence]]:
 
 
 def problems_error(problems: list[Sentence]) -> SettingsError:
-    """All that is wrong, in one sentence."""
-    return SettingsError(
-        "These settings cannot be used: {problems}. Known settings: {known}.", problems=Sentences(problems), known=", ".join(KNOWN)
-    )
+    """All that is wrong, in one sentence; with the known names where one was not known."""
+    told = Sentences(problems)
+    if not any(getattr(one, "template", "") == UNKNOWN for one in problems):
+        return SettingsError("These settings cannot be used: {problems}.", problems=told)
+    return SettingsError("These settings cannot be used: {problems}. Known settings: {known}.", problems=told, known=", ".join(KNOWN))
 
 
-def _short(value: Any) -> str:
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _short(value: Any) -> Any:
+    """A value as it can be told: a number of usual length stays one, so that it is written as the reader's language does."""
+    listed = isinstance(value, (list, tuple))
+    text = ", ".join(map(str, value)) if listed else repr(value) if isinstance(value, str) else str(value)
+    if len(text) > LONG:
+        return text[: LONG - 3] + "..."
+    return value if isinstance(value, float) else text
 
 
 def _tidy(name: str, value: Any) -> Any:
@@ -164,13 +171,16 @@ def _tidy(name: str, value: Any) -> Any:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
 
 
 def _whole(low: int, high: int, *also: int) -> Rule:
     def rule(value: Any) -> Sentence | None:
         fine = _number(value) and float(value).is_integer() and (low <= value <= high or value in also)
-        return None if fine else Sentence("has to be a whole number from {low} to {high}", low=low, high=high)
+        return None if fine else Sentence("has to be a whole number from {low:,} to {high:,}", low=low, high=high)
 
     return rule
 
@@ -180,8 +190,8 @@ def _between(low: float, high: float, *, open_below: bool = False) -> Rule:
         if _number(value) and (low < value if open_below else low <= value) and value <= high:
             return None
         if open_below:
-            return Sentence("has to be a number above {low:g} and at most {high:g}", low=low, high=high)
-        return Sentence("has to be a number from {low:g} to {high:g}", low=low, high=high)
+            return Sentence("has to be a number above {low:,} and at most {high:,}", low=low, high=high)
+        return Sentence("has to be a number from {low:,} to {high:,}", low=low, high=high)
 
     return rule
 
@@ -211,7 +221,7 @@ def _prompts(value: Any) -> Sentence | None:
     fine = isinstance(value, (list, tuple)) and len(value) <= MOST_PROMPTS
     if fine and all(isinstance(one, str) and one.strip() and len(one) <= PROMPT_CHARACTERS for one in value):
         return None
-    return Sentence("has to be a list of at most {most} questions of up to {long} characters", most=MOST_PROMPTS, long=PROMPT_CHARACTERS)
+    return Sentence("has to be a list of at most {most} questions of up to {long:,} characters", most=MOST_PROMPTS, long=PROMPT_CHARACTERS)
 
 
 def _tracker(value: Any) -> Sentence | None:

@@ -71,13 +71,13 @@ def check_rows(validation_rows: int, rows: int, settings: TrainingSettings, part
     return min(CHECK_ROWS if parted else validation_rows, CHECK_ROWS, max(16, affordable))
 
 
-def longest_example(around: Circumstances) -> int:
-    """The `max_length` of a run where none is given."""
-    return min(around.window, 2048 if around.gpu else 1024)
+def longest_example(window: int, gpu: bool) -> int:
+    """The `max_length` of a run where none is given, for a model that reads `window` tokens."""
+    return min(window, 2048 if gpu else 1024)
 
 
 def _default_length(default: Any, around: Circumstances) -> None:
-    length = longest_example(around)
+    length = longest_example(around.window, around.gpu)
     whole = length == around.window
     if around.task == "completion":
         default(

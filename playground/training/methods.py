@@ -51,6 +51,7 @@ def _config(model: Any, settings: TrainingSettings, task: str) -> Any:
 
     linear = _linear_layers(model)
     _check_targets(linear, settings.target_modules)
+    _check_rank(model, linear, settings)
     if settings.method == "ia3":
         names = {path.rsplit(".", 1)[-1] for path in linear}
         chosen = settings.target_modules
@@ -140,6 +141,24 @@ def _linear_layers(model: Any) -> list[str]:
 
     kinds = (torch.nn.Linear, Conv1D)
     return [path for path, module in model.named_modules() if isinstance(module, kinds) and path != "lm_head"]
+
+
+def _check_rank(model: Any, paths: list[str], settings: TrainingSettings) -> None:
+    """An adapter of more numbers than the weights that it begins as a part of would train, and could not be saved.
+
+    Raises:
+        PlaygroundError: a layer is narrower than the rank.
+    """
+    if settings.method != "lora" or settings.init_lora_weights not in FROM_WEIGHTS:
+        return
+    names = settings.target_modules
+    chosen = paths if isinstance(names, str) else [path for path in paths if any(path == one or path.endswith(f".{one}") for one in names)]
+    most, path = min((min(model.get_submodule(path).weight.shape), path) for path in chosen)
+    if settings.lora_r > most:
+        raise PlaygroundError(
+            "With init_lora_weights {value}, lora_r can be at most {most}, the width of {layer}. Train anew with a smaller lora_r.",
+            value=settings.init_lora_weights, most=most, layer=path.rsplit(".", 1)[-1],
+        )  # fmt: skip
 
 
 def _check_targets(paths: list[str], targets: str | list[str]) -> None:

@@ -11,12 +11,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from pathlib import Path
 from typing import Any, Protocol
 
 from playground.errors import PlaygroundError, Sentence
 from playground.messages import Conversation, Message
-from playground.models import hub, template
+from playground.models import template
 from playground.models.catalog import ModelRef
 from playground.training.ahead.anatomy import anatomy_of
 from playground.training.ahead.lengths import measure
@@ -69,7 +68,7 @@ def make_plan(given: Mapping[str, Any], splits: Parts, ref: ModelRef, parameters
         sliding_window=ref.sliding_window, layers=layers_here(ref), processes=processes,
     )  # fmt: skip
     exact, (asked, _) = True, sift(given)
-    length = min(asked.get("max_length") or longest_example(around), ref.window)
+    length = min(asked.get("max_length") or longest_example(ref.window, gpu), ref.window)
     if splits.task == PARTED:
         parts, exact = count_parts(splits.train, tokenizer_here(ref), length)
         around = replace(around, parts=parts)
@@ -109,24 +108,20 @@ def _tokens_a_byte(said: Sequence[str], tokenizer: Any) -> float:
     return sum(len(one.ids) for one in found) / read
 
 
-def layers_here(ref: ModelRef) -> tuple[str, ...] | None:
-    """The paths of a model's linear layers if its files lie on this machine and tell, else None."""
-    folder = _folder(ref)
+def layers_here(ref: ModelRef) -> dict[str, int] | None:
+    """A model's linear layers by path, with their narrower side, if its files lie on this machine and tell, else None."""
+    folder = ref.folder()
     try:
         found = anatomy_of(folder) if folder is not None else None
     except PlaygroundError as error:
         log.info("the layers of a model are not known: %s", error)
         return None
-    return tuple(layer.path for layer in found.linear) or None if found is not None else None
-
-
-def _folder(ref: ModelRef) -> Path | None:
-    return Path(ref.source) if Path(ref.source).is_absolute() else hub.cached(ref.source, ref.revision)
+    return {layer.path: min(layer.width_in, layer.width_out) for layer in found.linear} or None if found is not None else None
 
 
 def tokenizer_here(ref: ModelRef) -> Any:
     """A model's tokenizer if it lies on this machine, else None: nobody waits for a download to hear how long something takes."""
-    if _folder(ref) is None:
+    if ref.folder() is None:
         return None
     try:
         return template.load_tokenizer(ref)

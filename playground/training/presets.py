@@ -12,11 +12,14 @@ Planner = Callable[[Parts, Mapping[str, Any]], Plan]
 
 
 def filled(name: str | None, given: Mapping[str, Any], splits: Parts, plan: Planner) -> dict[str, Any]:
-    """The given settings, and for the rest those of a preset: no early stopping with nothing to check on, and never longer than without."""
+    """The given settings, and for the rest those of a preset: no early stopping without checks, and never longer than without."""
+    if not isinstance(given, Mapping):
+        return given  # for the check of settings to refuse
     if not name:
-        return dict(given) if isinstance(given, Mapping) else given  # what is no mapping is for the check of settings to refuse
+        return dict(given)
+    given = {key: value for key, value in given.items() if value is not None}  # as the check of settings counts them
     values = {key: value for key, value in PRESETS[name].items() if key not in given}
-    if not splits.validation:
+    if not splits.validation or given.get("eval_steps") == 0:
         values.pop("early_stopping_patience", None)
     if "max_steps" in values:
         values["max_steps"] = min(values["max_steps"], plan(splits, given).steps)

@@ -98,7 +98,8 @@ class Runs:
         wanted = settings.get("model") if isinstance(settings, Mapping) else None
         ref = self._catalog.resolve(wanted if isinstance(wanted, str) and wanted else "starter")
         known = next((model.parameters for model in self._catalog.list() if model.id == ref.id), None)
-        parameters = known if known is not None else parameters_of(Path(ref.source))
+        folder = ref.folder() if known is None else None
+        parameters = known if folder is None else parameters_of(folder)
         return make_plan(settings, splits, ref, parameters, self._machine["gpu"] is not None, self._line.most_processes)
 
     def going_on(self, owner: str, start_from: str, settings: Mapping[str, Any]) -> dict[str, Any]:

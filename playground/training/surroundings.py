@@ -6,15 +6,14 @@ Asks the catalog and reads headers of files; loads no model. Does not know what 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from playground.errors import ModelUnavailable, NotFound, Sentence
 from playground.messages import Conversation
-from playground.models import hub
 from playground.models.catalog import STARTER, Catalog, ModelRef
 from playground.models.folder import parameters_of
 from playground.training.ahead.anatomy import anatomy_of
+from playground.training.defaults import longest_example
 from playground.training.plan import PARTED, Parts, make_plan
 from playground.training.recipes import Around, Recipe, adapt
 
@@ -39,11 +38,11 @@ def around(recipe: Recipe, splits: Parts, catalog: Catalog, owner: str, here: Ma
         ModelUnavailable: not even the starter is there.
     """
     ref, missing = _model(model or str(recipe.settings["model"]), catalog, owner)
-    folder = Path(ref.source) if Path(ref.source).is_absolute() else hub.cached(ref.source, ref.revision)
+    folder, gpu = ref.folder(), here["gpu"] is not None
     body = anatomy_of(folder) if folder is not None else None
     known = next((one.parameters for one in catalog.list(owner) if one.id == ref.id), None)
     size = known or (parameters_of(folder) if folder is not None else None)
-    length = min(recipe.settings.get("max_length", ref.window), ref.window)
+    length = min(recipe.settings.get("max_length") or longest_example(ref.window, gpu), ref.window)
     usual = _usual_length(splits.train, length)
     return Around(
         model=ref.id,
@@ -51,9 +50,9 @@ def around(recipe: Recipe, splits: Parts, catalog: Catalog, owner: str, here: Ma
         layers=frozenset(layer.name for layer in body.linear) if body else None,
         rows=_rows(splits, ref, length),
         validation_rows=len(splits.validation),
-        gpu=here["gpu"] is not None,
+        gpu=gpu,
         missing=missing,
-        fits=lambda settings: size is None or _needed(size, usual, settings, gpu=here["gpu"] is not None) <= _memory(here),
+        fits=lambda settings: size is None or _needed(size, usual, settings, gpu=gpu) <= _memory(here),
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from playground.errors import InputError, NotFound, PromptError, SettingsError, WrongState
@@ -15,6 +16,8 @@ from playground.many.checks import Checks
 from playground.many.expected import ExpectedList, given
 from playground.services import Services
 from playground.settings import PROJECT, Settings
+from playground.ui.app import build_app
+from playground.workspace import read_json
 from tests.browser.conftest import wait_for
 from tests.helpers import make_cross_encoder
 
@@ -117,6 +120,49 @@ def test_an_answer_that_stands_nowhere_word_for_word_says_nothing_of_the_search(
     first, second, third = over(checks.start("me", "Handbook", asked))["rows"]
     assert first["ranked"] and first["rank"] == 1
     assert not second["ranked"] and not third["ranked"], "another form of the word is no passage to be found"
+
+
+def test_an_answer_that_no_document_can_hold_ends_no_list(checks: Checks) -> None:
+    odd = [{"question": "Who?", "answer": one} for one in ("a\x00b", "\ud800", '"', "*", "a" * 9_000)]
+    job = checks.start("me", "Handbook", given([*odd, {"question": KEY, "answer": "Hanna Pell"}]))
+    assert [row["error"] for row in over(job)["rows"]] == [None] * 6
+    assert len(read_json(checks.services.workspace.home / "jobs" / job.job_id / "status.json")["result"]["rows"]) == 6
+
+
+def handler(app: gr.Blocks, name: str, output: str) -> Callable[..., Any]:
+    """What the page calls to fill an element."""
+    known = [one for one in app.fns.values() if output in {getattr(o, "elem_id", None) for o in one.outputs}]
+    return next(one.fn for one in known if getattr(one.fn, "__name__", "") == name)  # type: ignore[return-value]
+
+
+def test_a_threshold_is_kept_for_the_collection_that_was_asked(checks: Checks, tmp_path: Path) -> None:
+    (tmp_path / "bees.txt").write_text("Bees are kept behind the mill, where lavender grows in June.\n", "utf-8")
+    list(checks.services.index_documents("me", [(tmp_path / "bees.txt", "bees.txt")], "Bees"))
+    asked = sample(checks).listed
+    some = [one for kind in (True, False) for one in [one for one in asked if one.answerable is kind][:5]]
+    job = checks.start("me", "Handbook", ExpectedList(some))
+    over(job)
+    app = build_app(checks.services)
+    owner = ""  # in personal mode, all are the same
+    remember, look = handler(app, "on_remember", "exam-rounds"), handler(app, "on_look", "exam-keep")
+    keep = handler(app, "on_keep_it", "exam-now")
+    assert remember(None, owner, job.job_id, None, "Handbook")[0] == job.job_id
+    there = remember(None, owner, job.job_id, None, "Bees")
+    assert there[0] == "" and there[3]["visible"], "its list goes with the other collection, and can still be chosen"
+    assert look(None, owner, job.job_id, None, "all", 0, (), "Handbook")[-2]["visible"]
+    assert not look(None, owner, job.job_id, None, "all", 0, (), "Bees")[-2]["visible"]
+    with pytest.raises(gr.Error, match="asked of another collection"):
+        keep(None, owner, job.job_id, "Bees")
+    assert not checks.threshold("me", "Handbook").own and not checks.threshold("me", "Bees").own
+    checks.services.collections.rename("me", "Handbook", "Handbook 2")
+    try:
+        assert remember(None, owner, "", None, "Handbook 2")[0] == job.job_id
+        keep(None, owner, job.job_id, "Handbook 2")
+        assert checks.threshold("me", "Handbook 2").own
+        checks.set_threshold("me", "Handbook 2", None)
+    finally:
+        checks.services.collections.rename("me", "Handbook 2", "Handbook")
+        checks.services.collections.delete("me", "Bees")
 
 
 def test_it_stops_when_asked_and_keeps_what_it_has(checks: Checks, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 from pypdf import PdfReader, PdfWriter, Transformation
@@ -158,6 +162,31 @@ def test_what_cannot_be_drawn_is_a_sentence(tmp_path: Path) -> None:
     for path, number in ((broken, 1), (tmp_path / "none.pdf", 1), (HANDBOOK, 99), (HANDBOOK, 0)):
         with pytest.raises(FileUnreadable, match=f"Page {number} of a.pdf cannot be drawn"):
             paint(path, "a.pdf", number)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_killed_app_leaves_no_painter(tmp_path: Path) -> None:
+    path = tmp_path / "endless.pdf"
+    os.mkfifo(path)  # a file that never ends, as far as the painter can tell
+    code = "import sys; from pathlib import Path; from playground.rag.pictures import paint; paint(Path(sys.argv[1]), 'a.pdf', 1)"
+    app, painters, pipe = psutil.Popen([sys.executable, "-c", code, str(path)], cwd=PROJECT), [], None
+    deadline = time.monotonic() + 15
+    try:
+        while pipe is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+            with contextlib.suppress(OSError):  # until the painter has opened it
+                pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        painters = app.children()
+        assert len(painters) == 1 and app.poll() is None
+        app.kill()
+        app.wait(5)
+        assert psutil.wait_procs(painters, 3)[1] == [], "it works on for nobody"
+    finally:
+        for one in (app, *painters):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        if pipe is not None:
+            os.close(pipe)
 
 
 def test_a_page_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

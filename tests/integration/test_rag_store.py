@@ -22,7 +22,7 @@ from playground.errors import InputError, ModelUnavailable, NotFound, Playground
 from playground.jobs import INTERRUPTED, Job, Jobs
 from playground.rag import documents, indexing
 from playground.rag.chunks import Size
-from playground.rag.embedders import STARTER, Embedders
+from playground.rag.embedders import STARTER, Embedder, Embedders
 from playground.rag.index import Index
 from playground.rag.page_view import PageViews
 from playground.rag.steps import Steps
@@ -564,6 +564,23 @@ def test_a_stopped_indexing_can_be_taken_up_again(app: Collections, held: thread
     is_sound(app)
 
 
+def test_what_waits_behind_anothers_files_says_so_and_is_stopped_at_once(app: Collections, pages: Callable[..., Path]) -> None:
+    gate = threading.Event()
+    other = app.jobs.start("you", "index_documents", lambda job: gate.wait(20))
+    job, _ = app.add("me", [(pages(1), "a.pdf"), (pages(3), "b.pdf")], "Papers")
+    assert (job.state, str(job.doing)) == ("queued", "Waiting for other work: 1 in line before this")
+    assert app.jobs.stop("me", job.job_id).state == "stopped" and app.under_way("me", "Papers") is None
+    app.rename_document("me", "Papers", "a.pdf", "c.pdf")
+    app.remove("me", "Papers", "b.pdf")
+    began = time.monotonic()
+    later, _ = app.add("me", [(pages(5), "d.pdf")], "Papers")
+    assert later is not job and time.monotonic() - began < 2 and not other.finished
+    gate.set()
+    finished(later)
+    assert states(app) == [("c.pdf", "done"), ("d.pdf", "done")]
+    is_sound(app)
+
+
 def test_a_file_that_comes_while_others_are_read_is_read_after_them(
     app: Collections, held: threading.Event, pages: Callable[..., Path]
 ) -> None:
@@ -719,6 +736,96 @@ def test_another_fingerprint_makes_the_vectors_anew(ready: Collections, open_app
     assert [one["chunk"] for one in open_app().search("me", QUESTION, "Papers", mode="dense")] == wanted
     assert read_json(folder / "embedder.json") == right
     assert index.vectors(right["dimension"])[1].shape == (len(ids), right["dimension"])
+
+
+class Stand:
+    """The starter's embedder under another name or fingerprint, which counts what it encodes and can be held up."""
+
+    def __init__(self, real: Embedder, id: str, fingerprint: str) -> None:
+        self.id, self.fingerprint, self.dimension, self.real = id, fingerprint, real.dimension, real
+        self.tokenizer, self.reads, self.known, self.question = real.tokenizer, real.reads, real.known, real.question
+        self.encoded: list[int] = []
+        self.go = threading.Event()
+        self.go.set()
+
+    def passages(self, texts: list[str]) -> np.ndarray:
+        self.encoded.append(len(texts))
+        assert self.go.wait(20)
+        return self.real.passages(texts)
+
+    def weight(self, language: str) -> float:
+        return self.real.weight(language)
+
+
+def test_a_collection_gets_another_versions_vectors_once_and_holds_up_no_other(
+    ready: Collections, pages: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = Stand(ready.embedders.load(STARTER), STARTER, "updated")
+    monkeypatch.setattr(ready.embedders, "load", lambda id: new)
+    new.go.clear()
+    folder, count = ready.find("me", "Papers"), index_of(ready).count()
+    asking = [threading.Thread(target=ready.embedder_of, args=(folder,)) for _ in range(3)]
+    for thread in asking:
+        thread.start()
+    until(lambda: new.encoded)
+    made = threading.Thread(target=lambda: ready.rename("you", ready.make("you", "Others").name, "Still others"))
+    made.start()
+    made.join(5)
+    assert not made.is_alive() and ready.info("you", "Still others")["documents"] == 0
+    new.go.set()
+    for thread in asking:
+        thread.join(20)
+    assert new.encoded == [count]
+    assert read_json(folder / "embedder.json")["fingerprint"] == "updated"
+    is_sound(ready)
+
+
+def test_whoever_still_loads_the_former_embedder_does_not_undo_an_indexing_anew(
+    ready: Collections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = ready.embedders.load(STARTER)
+    former, other = Stand(real, STARTER, real.fingerprint), Stand(real, "local:other", "other")
+    entered, go = threading.Event(), threading.Event()
+
+    def load(id: str) -> Stand:
+        if threading.current_thread().name == "asker" and id == STARTER:
+            entered.set()
+            assert go.wait(20)
+        return {STARTER: former, "local:other": other}[id]
+
+    monkeypatch.setattr(ready.embedders, "load", load)
+    folder, found = ready.find("me", "Papers"), []
+    asker = threading.Thread(target=lambda: found.append(ready.embedder_of(folder)), name="asker")
+    asker.start()
+    assert entered.wait(5)
+    finished(ready.reindex("me", "Papers", "local:other"))
+    encoded = list(other.encoded)
+    go.set()
+    asker.join(20)
+    assert found == [other] and ready.embedder_of(folder) is other
+    assert (former.encoded, other.encoded) == ([], encoded)
+    assert (read_json(folder / "embedder.json")["fingerprint"], ready.info("me", "Papers")["embedder"]) == ("other", "local:other")
+
+
+def test_an_indexing_anew_takes_the_place_only_of_vectors_that_are_whole(ready: Collections, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = ready.embedders.load(STARTER)
+    updated, other = Stand(real, STARTER, "updated"), Stand(real, "local:other", "other")
+    monkeypatch.setattr(ready.embedders, "load", lambda id: {STARTER: updated, "local:other": other}[id])
+    updated.go.clear()
+    folder = ready.find("me", "Papers")
+    asker = threading.Thread(target=ready.embedder_of, args=(folder,))
+    asker.start()
+    until(lambda: updated.encoded)
+    job = ready.reindex("me", "Papers", "local:other")
+    until(lambda: sum(other.encoded) == index_of(ready).count())
+    time.sleep(0.2)
+    assert not job.finished
+    updated.go.set()
+    finished(job)
+    asker.join(20)
+    assert ready.embedder_of(folder) is other and len(updated.encoded) == 1
+    assert (read_json(folder / "embedder.json")["fingerprint"], ready.info("me", "Papers")["embedder"]) == ("other", "local:other")
+    is_sound(ready)
 
 
 def static_embedder(folder: Path, dimension: int) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from playground.errors import ModelUnavailable
+from playground.rag import rerankers as module
 from playground.rag.rerankers import KNOWN, Rerankers
 from playground.settings import Settings
 from playground.workspace import read_json, write_json
@@ -27,11 +29,45 @@ def test_it_scores_pairs_and_always_alike(cross_encoder: Path, settings: Setting
     assert len(scores) == 3 and all(0 <= score <= 1 for score in scores) and len(set(scores)) == 3
     assert rerankers.scores(f"local:{cross_encoder}", "When does the shop open?", texts) == pytest.approx(scores, abs=1e-5)
     assert rerankers.scores(f"local:{cross_encoder}", "When?", []) == []
-    model, calls = rerankers._open(rerankers.known(f"local:{cross_encoder}")), []
+    assert rerankers._loaded is not None
+    model, calls = rerankers._loaded[1], []
     monkeypatch.setattr(model, "predict", lambda pairs, **more: calls.append(pairs) or [0.5] * len(pairs))
     for question in ("Who?", "Who?", "Where?"):
         assert rerankers.scores(f"local:{cross_encoder}", question, texts) == [0.5] * 3
     assert len(calls) == 2, "an answer and its X-ray cost one reading"
+
+
+def test_fetching_one_holds_up_no_question_to_the_one_in_memory(
+    cross_encoder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rerankers, here = Rerankers(settings), f"local:{cross_encoder}"
+    scores = rerankers.scores(here, "When?", ["At nine."])
+    entered, go = threading.Event(), threading.Event()
+
+    def brought(id: str) -> Path | None:
+        entered.set()
+        assert go.wait(20)
+        return None
+
+    monkeypatch.setattr(module.hub, "brought", brought)
+    found: list[object] = []
+
+    def fetch() -> None:
+        try:
+            rerankers.load(KNOWN[0].id)
+        except ModelUnavailable as error:
+            found.append(error)
+
+    fetching = threading.Thread(target=fetch)
+    fetching.start()
+    assert entered.wait(5)
+    asking = threading.Thread(target=lambda: found.append(rerankers.scores(here, "When?", ["At nine."])))
+    asking.start()
+    asking.join(10)
+    assert found == [scores]
+    go.set()
+    fetching.join(5)
+    assert len(found) == 2 and rerankers._loaded is not None and rerankers._loaded[0] == here
 
 
 @pytest.mark.parametrize("kind", ["evil.Module", "sentence_transformers.evil.Sneaky"])

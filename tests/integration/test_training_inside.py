@@ -372,6 +372,19 @@ def test_layers_that_do_not_exist_are_named(
     assert run.state == "failed" and "wonder_proj" in str(run.error) and "v_proj" in str(run.error)
 
 
+def test_a_rank_above_the_weights_that_an_adapter_begins_from_is_told_before_anything_is_trained(
+    workspace: Workspace, settings: Settings, learner: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {"method": "lora", "init_lora_weights": "pissa", "lora_r": 65}
+    with pytest.raises(SettingsError, match="at most 64"):
+        folder_of(workspace, settings, learner, **given)
+    monkeypatch.setattr(plan, "layers_here", lambda ref: None)
+    folder = folder_of(workspace, settings, learner, **given)
+    main(folder)
+    run = record.read(folder)
+    assert run.state == "failed" and run.step == 0 and "lora_r can be at most 64" in str(run.error)
+
+
 def test_stopped_before_anything_was_learned(workspace: Workspace, settings: Settings, learner: Path) -> None:
     folder = folder_of(workspace, settings, learner)
     (folder / "request.json").write_text('{"kind": "stop", "at": 0}')

@@ -71,6 +71,21 @@ def test_only_what_the_worker_builds_with_imports_trl() -> None:
     assert importers == {"playground/training/building.py"}
 
 
+def test_pdfium_is_reached_only_from_processes_that_can_be_killed() -> None:
+    """It is not safe under threads and may crash on a stranger's file, so no module of the app's own process may lead to it."""
+    known = {".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__"): imports(path) for path in MODULES}
+    leading = {
+        module for module, used in known.items() if {one.split(".")[0] for one in used} & {"pypdfium2", "pypdfium2_raw", "pdfplumber"}
+    }
+    assert {"playground.rag.readers.pdfs", "playground.rag.painter"} <= leading
+    while more := {module for module, used in known.items() if used & leading} - leading:
+        leading |= more
+    assert "playground.rag.reader" in leading
+    within = {"playground.rag.reader", "playground.rag.painter"}
+    outside = {module for module in leading - within if not module.startswith("playground.rag.readers.")}
+    assert not outside, f"{outside} must ask the reader or the painter, which run in a process of their own"
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_one_job_a_module(path: Path) -> None:
     text = path.read_text("utf-8")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from playground.errors import SettingsError
@@ -41,6 +41,19 @@ def test_what_lies_apart_is_told_apart() -> None:
     assert found is not None
     assert found.threshold == 0.5 and (found.precision, found.recall, found.f1, found.held_f1) == (1, 1, 1, pytest.approx(1, abs=0.03))
     assert found.low <= found.threshold <= found.high and (found.answerable, found.unanswerable) == (20, 20)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(4490, 4510), min_size=LEAST, max_size=9), st.lists(st.integers(4490, 4510), min_size=LEAST, max_size=9))
+@example([4504] * 6, [4501] * 6)
+@example([4502] * 6, [4501] * 6)
+def test_what_is_proposed_is_what_was_measured(answerable: list[int], unanswerable: list[int]) -> None:
+    asked = rows(*(np.array(kind) / 10_000 for kind in (answerable, unanswerable)))
+    found = propose(asked)
+    assert found is not None
+    figures = score(*told_apart(asked), found.threshold)
+    assert (found.precision, found.recall, found.f1) == tuple(round(one, 4) for one in figures)
+    assert found.threshold == round(found.threshold, 5) and figures[2] == score(*told_apart(asked), best(*told_apart(asked)))[2]
 
 
 def test_what_cannot_be_told_apart_promises_less_for_other_questions() -> None:

@@ -66,6 +66,35 @@ def test_pasted_lines_and_pasted_csv() -> None:
     assert pasted(" \n", LIMITS).listed == []
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        ("What question does the princess ask?", "Why did he come"),
+        ("Qual é a pergunta, afinal?", "sim"),
+        ("Which question, if any, is open; and why?", "none"),
+        ('A "pergunta", então', "não"),
+    ],
+)
+def test_a_first_question_with_the_word_question_in_it_is_no_header(first: tuple[str, str]) -> None:
+    asked = pasted("\t".join(first) + "\nWho is there?\tBob\n", LIMITS).listed
+    assert [(one.question, *one.answers) for one in asked] == [first, ("Who is there?", "Bob")]
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    "head", ["question|answer", '"Questions"|answer', "id|PERGUNTA|resposta", "\ufeffPergunta|Resposta", " question |answer"]
+)
+def test_a_cell_that_is_such_a_word_alone_makes_a_header(head: str, mark: str) -> None:
+    lines = [head, "|".join(["1"] * head.count("id|") + ["Who is there?", "Bob"])]
+    asked = pasted("\n".join(lines).replace("|", mark), LIMITS).listed
+    assert [(one.question, *one.answers) for one in asked] == [("Who is there?", "Bob")]
+
+
+def test_what_no_document_can_hold_is_left_out_of_a_list() -> None:
+    (one,) = given([{"question": "Who\ud800?", "answers": ["a\x00b", "\ud800", "cafe\u0301"], "document": "a\x00.pdf"}]).listed
+    assert one == Expected("Who?", ("ab", "café"), "a.pdf")
+
+
 def test_a_page_that_is_none_is_told() -> None:
     lines = "When?\tnine\ta.pdf\tpages 3-4\nWhy?\tso\t\tsee chapter 2\nWho?\t\t\tnowhere\nHow?\tso\t\t-\n\t\t\tx"
     taken = pasted(lines, LIMITS)

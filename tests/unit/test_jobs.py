@@ -121,14 +121,34 @@ def test_stopped_while_it_works(jobs: Jobs) -> None:
     assert (on_disk(jobs, job).state, on_disk(jobs, job).result, on_disk(jobs, job).error) == ("stopped", "half", None)
 
 
-def test_stopped_before_it_begins(jobs: Jobs) -> None:
+def test_stopped_before_it_begins_it_has_ended_at_once(jobs: Jobs) -> None:
     go, ran = threading.Event(), []
     first = jobs.start("me", "read", lambda job: go.wait(5))
-    second = jobs.start("me", "read", ran.append)
-    jobs.stop("me", second.job_id)
+    second, third = jobs.start("me", "read", ran.append), jobs.start("me", "read", lambda job: "third")
+    assert jobs.stop("me", second.job_id).state == "stopped"
+    assert on_disk(jobs, second).state == "stopped" and not first.finished
+    assert (second.began, second.seconds, second.doing, second.error) == (None, 0.0, None, None)
     go.set()
-    assert (ended(first).state, ended(second).state, ran) == ("done", "stopped", [])
-    assert on_disk(jobs, second).state == "stopped"
+    assert (ended(first).state, ended(third).result, ran) == ("done", "third", [])
+    assert (second.state, on_disk(jobs, second).state) == ("stopped", "stopped")
+
+
+def test_one_that_waits_says_how_many_are_before_it(jobs: Jobs) -> None:
+    gates = [threading.Event() for _ in range(4)]
+    first, second, third, last = (jobs.start("me", "read", lambda job, gate=gate: gate.wait(5)) for gate in gates)
+    assert [str(one.doing) for one in (second, third, last)] == [f"Waiting for other work: {n} in line before this" for n in (1, 2, 3)]
+    jobs.stop("you", jobs.start("you", "read", lambda job: None).job_id)
+    jobs.stop("me", third.job_id)
+    assert last.doing is not None and last.doing.values == {"n": 2}
+    gates[0].set()
+    ended(first)
+    deadline = time.monotonic() + 5
+    while last.doing.values != {"n": 1} and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert (second.doing, last.doing.values, jobs.get("me", last.job_id).to_dict()["state"]) == (None, {"n": 1}, "queued")
+    for gate in gates:
+        gate.set()
+    assert (ended(last).state, last.doing) == ("done", None)
 
 
 def test_what_has_ended_cannot_be_stopped(jobs: Jobs) -> None:

@@ -2,13 +2,16 @@
 
 import json
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from playground.errors import ModelUnavailable, NotFound, PlaygroundError
+from playground.rag import embedders as module
 from playground.rag.embedders import KNOWN, LOCAL, STARTER, Embedder, Embedders, _fingerprint
 from playground.rag.store import Collections
 from playground.settings import PROJECT, Settings
@@ -125,6 +128,35 @@ def test_a_hub_name_that_is_none_is_a_sentence(embedders: Embedders, monkeypatch
     for id in ("../../etc/passwd", "a/b/c", "a b", "x" * 500, "http://localhost/x", "-", "ümlaut/ß", "a/\0", "\ud800"):
         with pytest.raises(PlaygroundError):
             embedders.load(id)
+
+
+def test_fetching_one_holds_up_no_question_to_the_one_in_memory(embedders: Embedders, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, go = threading.Event(), threading.Event()
+
+    def brought(id: str) -> Path:
+        entered.set()
+        assert go.wait(20)
+        return Path(id)
+
+    monkeypatch.setattr(module.hub, "brought", brought)
+    monkeypatch.setattr(module, "Embedder", lambda known, model, fingerprint: SimpleNamespace(id=known.id))
+    monkeypatch.setattr(module, "_open", lambda known, folder: folder)
+    monkeypatch.setattr(module, "_fingerprint", str)
+    starter, found = embedders.load(STARTER), []
+    fetching = threading.Thread(target=lambda: found.append(embedders.load(KNOWN[1].id)))
+    fetching.start()
+    assert entered.wait(5)
+    asking = threading.Thread(target=lambda: found.append(embedders.load(STARTER)))
+    asking.start()
+    asking.join(5)
+    assert found == [starter]
+    go.set()
+    fetching.join(5)
+    assert found[1].id == KNOWN[1].id and embedders.load(KNOWN[1].id) is found[1]
+    monkeypatch.setattr(module, "_open", lambda known, folder: 1 / 0)
+    with pytest.raises(ModelUnavailable):
+        embedders.load(KNOWN[2].id)
+    assert embedders.load(KNOWN[1].id) is found[1], "what cannot be opened takes the place of nothing"
 
 
 def test_the_list_says_what_it_offers() -> None:

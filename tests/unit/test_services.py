@@ -13,6 +13,7 @@ from playground.inference.panes import PaneState
 from playground.messages import Message, conversation
 from playground.services import Services
 from playground.settings import Settings
+from playground.training.config import PRESETS
 from playground.training.examples import questions
 from playground.workspace import write_json
 
@@ -51,6 +52,24 @@ def test_a_preset_gives_way_to_what_was_typed(services: Services, tmp_path: Path
     dataset = table(services, tmp_path, 200)
     run = services.runs.get("me", services.start_run("me", dataset, {"num_train_epochs": 9}, preset="quick"))
     assert (run.settings["num_train_epochs"], run.settings["max_steps"]) == (9, None)
+
+
+def test_without_checks_every_preset_is_told_of_and_starts(services: Services, tmp_path: Path) -> None:
+    dataset = table(services, tmp_path, 60)
+    for none in (0, 0.0):
+        assert set(services.estimate_presets("me", dataset, {"eval_steps": none})) == set(PRESETS)
+    run = services.runs.get("me", services.start_run("me", dataset, {"eval_steps": 0}, preset="thorough"))
+    assert (run.settings["eval_steps"], run.settings["early_stopping_patience"], run.settings["num_train_epochs"]) == (None, None, 10)
+    with pytest.raises(SettingsError, match="early_stopping_patience needs"):
+        services.start_run("me", dataset, {"eval_steps": 0, "early_stopping_patience": 2}, preset="thorough")
+
+
+def test_what_is_given_as_nothing_leaves_a_preset_as_it_is(services: Services, tmp_path: Path) -> None:
+    given = dict.fromkeys(("num_train_epochs", "max_steps", "eval_steps", "early_stopping_patience"))
+    dataset = table(services, tmp_path, 600)
+    thorough = services.runs.get("me", services.start_run("me", dataset, given, preset="thorough")).settings
+    assert (thorough["num_train_epochs"], thorough["early_stopping_patience"]) == (10, 3)
+    assert services.runs.get("me", services.start_run("me", dataset, given, preset="quick")).settings["max_steps"] == 60
 
 
 def test_renamed_groups_are_named_anew_in_the_instruction(services: Services) -> None:

@@ -18,9 +18,9 @@ STARTER = Circumstances(rows=1000, validation_rows=100, parameters=8_000_000, wi
 WRONG = {
     "model": ["", 3],
     "method": ["prefix", "pissa", 1],
-    "learning_rate": [0, -1, 2, "fast", float("nan"), True],
+    "learning_rate": [0, -1, 2, "fast", float("nan"), True, 10**400],
     "num_train_epochs": [0, -3, "three", float("inf")],
-    "max_steps": [-5, 1.5, "10"],
+    "max_steps": [-5, 1.5, "10", 10**400],
     "per_device_train_batch_size": [0, 2.5, 10_000],
     "gradient_accumulation_steps": [0, "2"],
     "max_length": [1, 10**9, 32.5],
@@ -69,6 +69,15 @@ def test_all_that_is_wrong_is_said_in_one_sentence_with_the_known_names() -> Non
     problems, known = said.split("Known settings")
     assert all(name in problems for name in ("learning_rat", "lora_r", "method")) and "seed" not in problems
     assert all(name in known for name in KNOWN)
+
+
+def test_known_names_are_listed_where_one_was_not_known() -> None:
+    with pytest.raises(SettingsError) as caught:
+        resolve({"warmup_steps": 2e6, "lora_dropout": 1, "max_grad_norm": 1001, "seed": -1, "sample_prompts": ["?"] * 9}, STARTER)
+    said = str(caught.value)
+    assert "Known settings" not in said and "4,294,967,295, not -1" in said
+    assert "from 0 to 1,000,000, not 2000000.0" in said and "from 0 to 0.9, not 1" in said and "at most 1,000, not 1001" in said
+    assert "of up to 2,000 characters, not ?, ?, ?" in said and "[" not in said
 
 
 def test_left_out_settings_get_values_with_reasons_and_given_ones_none() -> None:
@@ -157,7 +166,9 @@ def test_a_wrong_value_is_not_held_against_the_others() -> None:
 
 
 def test_layers_that_the_model_does_not_have_are_named_with_those_that_it_has() -> None:
-    known = replace(STARTER, layers=("model.layers.0.self_attn.q_proj", "model.layers.0.mlp.up_proj", "model.layers.1.mlp.up_proj"))
+    known = replace(
+        STARTER, layers=dict.fromkeys(("model.layers.0.self_attn.q_proj", "model.layers.0.mlp.up_proj", "model.layers.1.mlp.up_proj"), 256)
+    )
     for fine in (["q_proj"], ["self_attn.q_proj", "up_proj"], ["model.layers.1.mlp.up_proj"], "all-linear"):
         assert resolve({"target_modules": fine}, known)[0].target_modules == fine
     with pytest.raises(SettingsError) as caught:
@@ -165,6 +176,20 @@ def test_layers_that_the_model_does_not_have_are_named_with_those_that_it_has() 
     said = str(caught.value).split("Known settings")[0]
     assert "wonder_proj, proj" in said and "q_proj, up_proj" in said and "needs a GPU" in said
     assert resolve({"target_modules": ["wonder_proj"]}, STARTER)[0].target_modules, "of a model that is not here yet, nobody knows"
+
+
+def test_an_adapter_that_begins_as_a_part_of_the_weights_has_no_higher_rank_than_they() -> None:
+    known = replace(STARTER, layers={"layers.0.self_attn.q_proj": 256, "layers.0.self_attn.k_proj": 64, "layers.0.mlp.up_proj": 256})
+    given = {"method": "lora", "init_lora_weights": "pissa"}
+    assert resolve({**given, "lora_r": 64}, known)[0].lora_r == 64
+    assert resolve({**given, "lora_r": 256, "target_modules": ["q_proj", "up_proj"]}, known)[0].lora_r == 256
+    assert resolve({**given, "lora_r": 512, "init_lora_weights": True}, known)[0].lora_r == 512, "any other adapter may be wider"
+    for asked, most in ((65, "at most 64, the width of k_proj"), (300, "at most 64, the width of k_proj")):
+        with pytest.raises(SettingsError, match=f"lora_r can be {most}, not {asked}"):
+            resolve({**given, "lora_r": asked}, known)
+    with pytest.raises(SettingsError, match=r"at most 256, the width of (q|up)_proj, not 257"):
+        resolve({**given, "init_lora_weights": "olora", "lora_r": 257, "target_modules": ["q_proj", "mlp.up_proj"]}, known)
+    assert resolve({**given, "lora_r": 512}, STARTER)[0].lora_r == 512, "of a model that is not here yet, nobody knows"
 
 
 @pytest.mark.parametrize("nothing", [None, [], "method", 3])
@@ -181,6 +206,11 @@ def test_settings_that_are_no_names_and_values(nothing: object) -> None:
         ({"method": "ia3", "use_dora": True}, "use_dora has no effect"),
         ({"init_lora_weights": "pissa"}, "take lora"),
         ({"method": "lora", "init_lora_weights": "olora", "use_dora": True}, "use_dora cannot"),
+        ({"lr_scheduler_type": "polynomial", "learning_rate": 1e-7}, "polynomial ends at 0.0000001, so learning_rate"),
+        ({"lr_scheduler_type": "polynomial", "max_steps": 9, "warmup_steps": 9}, "polynomial needs steps after warmup_steps.*has 9"),
+        ({"lr_scheduler_type": "polynomial", "max_steps": 1}, "polynomial needs steps after warmup_steps.*has 1"),
+        ({"method": "lora", "init_lora_weights": "orthogonal", "lora_r": 7}, "orthogonal needs an even lora_r"),
+        ({"init_lora_weights": "orthogonal"}, "orthogonal cannot begin on weights in 4 bits; take lora"),
         ({"optim": "paged_adamw_32bit"}, "needs a GPU"),
         ({"load_best_model_at_end": True, "eval_steps": 0}, "load_best_model_at_end needs"),
     ],

@@ -1,5 +1,6 @@
 """How many steps a run will make: texts that are learnt in several parts are counted by their parts."""
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,8 @@ from playground.training.circumstances import Circumstances
 from playground.training.config import TrainingSettings
 from playground.training.defaults import check_rows, resolve
 from playground.training.plan import EXACT_CHARACTERS, count_parts, make_plan
+from playground.training.runs import Runs
+from playground.workspace import Workspace
 
 LONG = "The king went to the harbour and asked for the way home. " * 400
 
@@ -30,6 +33,26 @@ def splits(train: list[Conversation], task: str = "completion") -> Any:
 @pytest.fixture
 def starter(settings: Settings) -> ModelRef:
     return Catalog(settings).resolve("starter")
+
+
+def test_a_model_of_the_hub_that_is_not_on_the_list_is_sized_by_its_own_files(
+    settings: Settings, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    stored = tmp_path / "hub" / "models--someone--small"
+    shutil.copytree(settings.starter, stored / "snapshots" / ("a" * 40))
+    (stored / "refs").mkdir()
+    (stored / "refs" / "main").write_text("a" * 40)
+    (tmp_path / "beside" / "someone" / "small").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "beside")  # a folder of that name where the app was started is no model of the Hub
+    runs, rows = Runs(workspace, Catalog(settings)), splits([conversation("Which colour?", "Red.")] * 60, "instruction")
+    own, starters = (runs.plan(rows, {"model": model}) for model in ("someone/small", "starter"))
+    assert own.model.id == "someone/small" and own.model.folder() == stored / "snapshots" / ("a" * 40)
+    for name in ("learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_checkpointing"):
+        assert getattr(own.settings, name) == getattr(starters.settings, name), name
+        assert own.reasons[name] == starters.reasons[name]
 
 
 def test_long_texts_make_as_many_steps_as_the_trainer_will_count(starter: ModelRef) -> None:

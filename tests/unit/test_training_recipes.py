@@ -12,14 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.errors import Sentence
-from playground.messages import conversation
+from playground.messages import Conversation, Message, conversation
 from playground.models.catalog import Catalog
 from playground.settings import Settings
 from playground.training.config import GPU_OPTIMIZERS, check
 from playground.training.defaults import Circumstances, resolve
+from playground.training.plan import make_plan
 from playground.training.recipes import BY_ID, RECIPES, Around, Recipe, adapt
 from playground.training.surroundings import told
-from tests.helpers import make_tiny_t5
+from tests.helpers import make_tiny_model, make_tiny_t5
 
 LLAMA = frozenset(("q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "gate_proj", "down_proj"))
 T5 = frozenset(("q", "k", "v", "o", "wi", "wo"))
@@ -171,6 +172,21 @@ def test_for_another_model_than_the_studys_the_settings_are_fitted_to_that_one(s
     assert not any("The starter takes" in str(one) for one in found["adapted"])
     plain = told(recipe, splits, Catalog(settings), "me", machine, "starter")
     assert plain["settings"]["model"] == "starter" and plain["settings"]["target_modules"] == recipe.settings["target_modules"]
+
+
+@pytest.mark.parametrize(("gpu", "read"), [(None, 1024), ("one", 2048)])
+def test_a_pass_over_long_texts_has_as_many_steps_as_the_run_will_make(
+    settings: Settings, tmp_path: Path, gpu: str | None, read: int
+) -> None:
+    model = make_tiny_model(tmp_path / "long", window=8192)
+    rows = [Conversation((), (Message("text", "The king went to the harbour and asked for the way home. " * 200),))] * 12
+    splits = SimpleNamespace(train=rows, validation=rows[:2], test=[], task="completion")
+    machine = {"cores": 2, "memory_mb": 8_000, "gpu": gpu, "gpu_memory_mb": 8_000 if gpu else None}
+    catalog = Catalog(settings)
+    found = told(BY_ID["llama2-small-hardware"], splits, catalog, "me", machine, f"local:{model}")["settings"]
+    plan = make_plan(found, splits, catalog.resolve(f"local:{model}"), 10_000, gpu is not None)
+    assert plan.settings.max_length == read and plan.steps > 2
+    assert found["save_steps"] * found["num_train_epochs"] == plan.steps, "one pass"
 
 
 def test_a_small_card_takes_fewer_examples_at_a_time_and_a_large_one_all() -> None:

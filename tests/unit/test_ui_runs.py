@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import pytest
 
 from playground.errors import Sentence, SettingsError
+from playground.training.ahead.estimate import Estimate
 from playground.training.config import KNOWN, check
 from playground.training.record import Run
 from playground.ui import charts, overlaid
 from playground.ui.i18n import Texts
 from playground.ui.run_words import status_sentence
 from playground.ui.tabs import settings_form
+from playground.ui.tabs.estimate import refused, written
 from playground.ui.tabs.line import waiting
 from playground.ui.tabs.onward import broken_off, fifth, further
 from playground.ui.tabs.watch import answers, own_questions
@@ -218,7 +221,7 @@ def collect(**typed: str) -> dict[str, Any]:
 
 
 def test_the_form_has_every_setting_but_the_model() -> None:
-    assert set(PROMISED.split()) <= set(settings_form.NAMES) <= set(KNOWN)
+    assert set(PROMISED.split()) <= set(settings_form.NAMES) == set(KNOWN) - {"model"}
     assert len(settings_form.NAMES) == len(set(settings_form.NAMES))
     assert all(f"setting.{name}" in TEXTS.locales["en"] for name in settings_form.NAMES)
 
@@ -235,12 +238,63 @@ def test_fields_become_settings_of_the_right_kind() -> None:
     }  # fmt: skip
     assert check(given) == given
     assert collect() == {}
+    assert collect(target_modules="All-Linear ") == {"target_modules": "all-linear"}
+    with pytest.raises(SettingsError, match="not ','"):
+        check(collect(target_modules=" , "))
     assert collect(init_lora_weights="pissa") == {"init_lora_weights": "pissa"}
+
+
+def test_thousands_and_parts_of_one_are_told_apart() -> None:
+    for typed in ("1,000", "1.000", "1 000", "1\u00a0000", "1000"):
+        assert collect(warmup_steps=typed, max_steps=typed) == {"warmup_steps": 1000, "max_steps": 1000}
+    assert collect(max_steps="1.000.000", seed="12,345,678") == {"max_steps": 1_000_000, "seed": 12_345_678}
+    for typed in ("0.050", "0,050", "0.05"):
+        assert collect(warmup_steps=typed, max_steps=typed) == {"warmup_steps": 0.05, "max_steps": 0.05}, "no 50"
+    assert collect(max_steps="1.000,500", warmup_steps="10,5") == {"max_steps": "1.000,500", "warmup_steps": 10.5}
+
+
+def test_a_number_of_any_length_is_refused_with_a_sentence() -> None:
+    for name in settings_form.NUMBERS:
+        for typed in ("9" * 400, "9" * 5000, "1e999", "nan"):
+            with pytest.raises(SettingsError, match=name):
+                check(collect(**{name: typed}))
 
 
 def test_nine_questions_are_refused_with_a_sentence() -> None:
     with pytest.raises(SettingsError, match="at most 8 questions"):
         check(collect(sample_prompts="\n".join(f"Question {n}?" for n in range(9))))
+
+
+# the estimate
+
+
+@pytest.mark.parametrize(
+    ("trained", "told"),
+    [
+        (8_000_000, "all its numbers: 8.0 M."),
+        (7_990_000, "8.0 M of 8.0 M numbers (100 %), the rest"),
+        (400_000, "0.4 M of 8.0 M numbers (5.0 %)"),
+        (43_210, "43,210 of 8.0 M numbers (0.54 %)"),
+        (640, "640 of 8.0 M numbers (0.0080 %)"),
+        (1, "1 of 8.0 M numbers (0.000013 %)"),
+    ],
+)
+def test_the_share_that_learns_is_written_out(trained: int, told: str) -> None:
+    found = Estimate(100, 10, 10.0, trained, 8_000_000, "fits", [], 60, False, 1000, 1000, False, Sentence("From a formula."), 0.1)
+    assert told in written({"balanced": found}, "balanced", say, str)
+    said = written({"balanced": found}, "balanced", lambda key, **values: TEXTS.say(key, "pt-BR", **values), str)
+    [share] = re.findall(r"\(.* %\)", told) or ["todos os seus números: 8,0 milhões."]
+    assert share.replace("0.", "0,").replace("5.", "5,") in said
+
+
+def test_what_is_wrong_with_settings_is_listed_line_by_line() -> None:
+    with pytest.raises(SettingsError) as caught:
+        check(collect(max_steps="-7", learning_rate="0,5 <b>", lora_dropout="1,5"))
+    said = refused(caught.value.sentence, lambda key: TEXTS.say(key, "pt-BR"), lambda one: TEXTS.sentence(one, "pt-BR"))
+    assert said.count("<li>") == 3 and "<b>" not in said and "Estas configurações não podem ser usadas" in said
+    assert "<li>max_steps tem de ser um número inteiro de 1 a 1.000.000, não -7</li>" in said
+    assert "<li>lora_dropout tem de ser um número de 0 a 0,9, não 1,5</li>" in said
+    assert "<li>" not in refused(Sentence("There are no rows."), say, str)
 
 
 # watch it learn

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from playground.rag.exam.pages import page_of
-from playground.rag.text import fold, squeezed
+from playground.rag.text import clean, fold, squeezed
 
 OR = re.compile(r"\s+\|\s+")  # between answers of which each would be right
 # what people write in the place of an answer where there is none, in English and Portuguese
@@ -38,8 +38,9 @@ class Expected:
 
 
 def expected(question: str, answer: str, document: str = "", page: str = "") -> Expected:
-    """One line of a list, as it was written."""
-    answers = tuple(dict.fromkeys(one.strip() for one in OR.split(answer) if one.strip()))
+    """One line of a list, as it was written, but for characters that no page has either: nothing can be looked for with those."""
+    answers = tuple(dict.fromkeys(one for part in OR.split(answer) if (one := clean(part).strip())))
     if len(answers) == 1 and NONE.fullmatch(fold(squeezed(answers[0]))):
         answers = ()
-    return Expected(question.strip(), answers, document.strip() if answers else "", page_of(page) if answers else None)
+    question, document, page = (clean(part).strip() for part in (question, document, page))
+    return Expected(question, answers, document if answers else "", page_of(page) if answers else None)

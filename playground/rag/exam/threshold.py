@@ -17,6 +17,7 @@ from playground.intervals import CONFIDENCE
 Row = Mapping[str, Any]
 LEAST = 5  # questions of each kind, below which a threshold would be chance
 DRAWS = 500
+DIGITS = 5  # of a threshold: confidences have four, and it stands in the middle between two of them
 GRID = np.linspace(0, 1, 101)
 SMOOTHEST, ROUGHEST = 0.15, 0.02  # widths that a curve's kernel stays between
 
@@ -72,7 +73,7 @@ def propose(rows: Sequence[Row], seed: int = 1) -> Proposal | None:
     answerable, unanswerable = told_apart(rows)
     if min(len(answerable), len(unanswerable)) < LEAST:
         return None
-    threshold = best(answerable, unanswerable)
+    threshold = round(best(answerable, unanswerable), DIGITS)
     precision, recall, f1 = score(answerable, unanswerable, threshold)
     random = np.random.default_rng(seed)
     found, held = [], []
@@ -87,9 +88,9 @@ def propose(rows: Sequence[Row], seed: int = 1) -> Proposal | None:
     low, high = np.quantile(found, ends)
     held_low, held_high = np.quantile(held, ends) if held else (f1, f1)
     return Proposal(
-        threshold=round(threshold, 3),
-        low=round(float(low), 3),
-        high=round(float(high), 3),
+        threshold=threshold,
+        low=round(float(low), DIGITS),
+        high=round(float(high), DIGITS),
         f1=round(f1, 4),
         precision=round(precision, 4),
         recall=round(recall, 4),

@@ -17,7 +17,6 @@ import psutil
 
 from playground.errors import ModelUnavailable
 from playground.messages import Conversation
-from playground.models import hub
 from playground.models.catalog import ModelRef
 from playground.models.known import KNOWN
 from playground.training import record
@@ -149,7 +148,7 @@ def _guess(id: str) -> Anatomy | None:
 
 
 def _anatomy(ref: ModelRef) -> tuple[Anatomy, bool]:
-    folder = Path(ref.source) if Path(ref.source).is_absolute() else hub.cached(ref.source, ref.revision)
+    folder = ref.folder()
     found = anatomy_of(folder) if folder else None
     if found is not None:
         return found, False

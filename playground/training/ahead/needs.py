@@ -86,10 +86,9 @@ class Memory:
         return self.base + self.weights + self.trained + self.activations + self.scores + self.checks + self.kernels
 
 
-def memory(work: Work, batches: Batches | None = None) -> Memory:
-    """What the process, or on a GPU its card, holds at most; with `batches` those instead of the planned ones."""
-    held = batches or work.batches
-    model, settings = work.model, work.settings
+def memory(work: Work) -> Memory:
+    """What the process, or on a GPU its card, holds at most."""
+    model, settings, held = work.model, work.settings, work.batches
     trainable, _ = counts(model, settings)
     linear = model.linear_size
     rest = model.parameters - linear
@@ -204,9 +203,9 @@ def _without(settings: TrainingSettings) -> TrainingSettings:
     return replace(settings, gradient_checkpointing=False)
 
 
-def disk(work: Work, tokenizer_bytes: int = 0) -> float:
+def disk(work: Work) -> float:
     """Bytes that a run's folder takes at most: checkpoints, what it has learned, and its copy of the data."""
     trainable, _ = counts(work.model, work.settings)
     kept_checkpoints = min(checkpoints.MOST, work.saves)
     learned = trainable * 4 * (2 if work.settings.init_lora_weights in ("pissa", "olora") else 1)
-    return kept_checkpoints * trainable * 12 + learned + work.data_bytes + tokenizer_bytes + MB // 4
+    return kept_checkpoints * trainable * 12 + learned + work.data_bytes + MB // 4

@@ -64,7 +64,7 @@ class Rehearsal(Training):
         self.planned = self.settings
         self.settings = replace(
             self.settings, max_steps=STEPS, eval_steps=None, save_steps=None, early_stopping_patience=None, load_best_model_at_end=False,
-            logging_steps=1, train_sampling_strategy="sequential", report_to="none",
+            logging_steps=1, train_sampling_strategy="sequential", report_to="none", warmup_steps=0, lr_scheduler_type="constant",
         )  # fmt: skip
         self._checked: Encoded | None = None
         self._usual = 0  # steps on usual rows

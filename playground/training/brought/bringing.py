@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from playground.errors import InputError, storage_errors
-from playground.models import hub
 from playground.models.catalog import Catalog, ModelRef
 from playground.settings import Settings
 from playground.training.brought import adapter_check, adapter_files
@@ -112,7 +111,7 @@ def _suggested(catalog: Catalog, owner: str, config: dict[str, Any]) -> str:
 
 
 def _files_of(ref: ModelRef) -> Path:
-    folder = Path(ref.source) if Path(ref.source).is_absolute() else hub.cached(ref.source, ref.revision)
+    folder = ref.folder()
     if folder is None:
         raise InputError(NOT_HERE, model=ref.id)
     return folder

@@ -39,7 +39,7 @@ class CheckPanel:
 
 def build(page: Page, tab: gr.Tab, collection: gr.State) -> CheckPanel:
     services, label, on = page.services, page.label, page.handler
-    checks, limits = Checks(services), services.settings.limits
+    checks, collections, limits = Checks(services), services.collections, services.settings.limits
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
 
     timer = gr.Timer(TICK, active=False)
@@ -93,7 +93,9 @@ def build(page: Page, tab: gr.Tab, collection: gr.State) -> CheckPanel:
     drawn_parts = [result, figures, by, which, *table.shown, chart, proposed, keep, seen]
     view = [timer, working, stop, empty, *drawn_parts]
 
-    def look(visitor: Visitor, id: str, beside: str | None, wanted: str, start: int, before: tuple[Any, ...]) -> list[Any]:
+    def look(
+        visitor: Visitor, id: str, beside: str | None, wanted: str, start: int, before: tuple[Any, ...], chosen_collection: str
+    ) -> list[Any]:
         """How far the list is, and what came out as far as it goes."""
         try:
             job = services.jobs.get(visitor.owner, id) if id else None
@@ -107,12 +109,12 @@ def build(page: Page, tab: gr.Tab, collection: gr.State) -> CheckPanel:
         going = not job.finished
         state = [gr.Timer(active=going), gr.update(value=told, visible=bool(told)), gr.update(visible=going), gr.update(visible=False)]
         rows = (job.result or {}).get("rows", [])
-        is_now = (id, beside, len(rows), job.finished, wanted, start, visitor.language)
+        is_now = (id, beside, len(rows), job.finished, wanted, start, visitor.language, chosen_collection)
         if is_now == tuple(before) or not rows:
             return [*state, gr.update(visible=bool(rows)), *[gr.skip()] * 9, before if rows else ()]
-        return [*state, *drawn(visitor, job, beside, wanted, start), is_now]
+        return [*state, *drawn(visitor, job, beside, wanted, start, chosen_collection), is_now]
 
-    def drawn(visitor: Visitor, job: Any, beside: str | None, wanted: str, start: int) -> list[Any]:
+    def drawn(visitor: Visitor, job: Any, beside: str | None, wanted: str, start: int, chosen_collection: str) -> list[Any]:
         say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
         told, rows = checks.result(visitor.owner, job.job_id), job.result["rows"]
         found = chosen(rows, wanted)
@@ -133,8 +135,16 @@ def build(page: Page, tab: gr.Tab, collection: gr.State) -> CheckPanel:
             say("dataset.showing", first=start + 1, last=start + len(part), total=len(found)) if part else "",
             shown.threshold_chart(curves(rows), threshold, say) if job.finished else "",
             shown.proposal(proposal, LEAST, say),
-            gr.update(visible=proposal is not None),
+            # what was found on one collection's documents is kept for no other
+            gr.update(visible=proposal is not None and told["collection_id"] == id_of(visitor, chosen_collection)),
         ]
+
+    def id_of(visitor: Visitor, chosen_collection: str) -> str:
+        """The collection's id, which stays when it gets another name; empty where there is none."""
+        try:
+            return collections.find(visitor.owner, chosen_collection).name if chosen_collection else ""
+        except NotFound:
+            return ""
 
     def side_by_side(visitor: Visitor, beside: str, told: dict[str, Any]) -> str:
         say = page.say_in(visitor.language)
@@ -178,12 +188,13 @@ def build(page: Page, tab: gr.Tab, collection: gr.State) -> CheckPanel:
         return [told, gr.update(visible=True), *(gr.update(choices=names, value=one or NONE) for one in guessed)]
 
     def remember(visitor: Visitor, id: str, beside: str | None, chosen_collection: str) -> list[Any]:
-        """The lists that are kept; the one shown, or the newest of this collection; and the threshold that counts."""
+        """The lists that are kept; the one shown, if it is of this collection, or this one's newest; and the threshold that counts."""
         say = page.say_in(visitor.language)
         kept = checks.kept(visitor.owner)
         ids = [one["job_id"] for one in kept]
-        here = [one["job_id"] for one in kept if one["collection"] == chosen_collection]
-        shown_id = id if id in ids else here[0] if here else ""
+        this = id_of(visitor, chosen_collection)
+        here = [one["job_id"] for one in kept if one["collection_id"] == this]
+        shown_id = id if id in here else here[0] if here else ""
         names = [(shown.round_name(one, say), one["job_id"]) for one in kept]
         runs = [(run_label(one, say), one.run_id) for one in services.runs.list(visitor.owner) if one.has_adapter]
         who = [(say(f"exam.by_{name}"), name) for name in (NOBODY, BASE)]
@@ -192,7 +203,7 @@ def build(page: Page, tab: gr.Tab, collection: gr.State) -> CheckPanel:
             shown_id,
             gr.update(choices=names, value=shown_id or None),
             gr.update(choices=[(say("exam.no_other"), NONE), *names], value=beside if beside in ids else NONE),
-            gr.update(visible=bool(shown_id)),
+            gr.update(visible=bool(names)),
             gr.update(choices=[*who, *runs]),
             *stand(visitor, chosen_collection),
             gr.update(open=True) if going else gr.skip(),  # whoever comes back to a list under way finds it open
@@ -209,7 +220,7 @@ def build(page: Page, tab: gr.Tab, collection: gr.State) -> CheckPanel:
         return [shown.standing(threshold, page.say_in(visitor.language)), gr.update(visible=threshold.own)]
 
     def keep_it(visitor: Visitor, id: str, chosen_collection: str) -> list[Any]:
-        checks.keep(visitor.owner, id)
+        checks.keep(visitor.owner, id, chosen_collection)
         return stand(visitor, chosen_collection)
 
     def let_go(visitor: Visitor, chosen_collection: str) -> list[Any]:
@@ -223,7 +234,7 @@ def build(page: Page, tab: gr.Tab, collection: gr.State) -> CheckPanel:
     def write(visitor: Visitor, id: str, target: Path, form: str) -> None:
         save(checks.result(visitor.owner, id), target, form)
 
-    looking = {"fn": on(look), "inputs": [page.owner, job_id, other, which, offset, seen], "outputs": view, **quiet}
+    looking = {"fn": on(look), "inputs": [page.owner, job_id, other, which, offset, seen, collection], "outputs": view, **quiet}
     remembered = [job_id, rounds, other, choices, phrased_by, now, reset, whole]
     remembering = {"fn": on(remember), "inputs": [page.owner, job_id, other, collection], "outputs": remembered, **quiet}
     source.change(lambda kind: [gr.update(visible=kind == one) for one in ("lines", "file")], source, [lines, from_file], **quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
@@ -9,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from playground.errors import PlaygroundError
+from playground.errors import PlaygroundError, Sentence, Sentences
 from playground.jobs import follow
 from playground.training.ahead.estimate import Estimate
 from playground.training.ahead.rehearse import read_told
@@ -33,13 +34,12 @@ class EstimateLine:
     stop: gr.Button
     job: gr.State
 
-    def wire(self, tab: gr.Tab, model: Any, own: Any, preset: Any, rest: Any, begin: Any, fields: list[Any], again: Any) -> None:
-        """`own` is a typed name that goes before `model`, `rest` holds settings that have no field, `begin` is the run that it goes
-        on from; `again` changes when runs do."""
+    def wire(self, tab: gr.Tab, model: Any, own: Any, preset: Any, begin: Any, fields: list[Any], again: Any) -> None:
+        """`own` is a typed name that goes before `model`, `begin` is the run that it goes on from; `again` changes when runs do."""
         page, on = self.page, self.page.handler
 
-        def settings_of(chosen: str, typed: str | None, more: dict[str, Any] | None, values: tuple[Any, ...]) -> dict[str, Any]:
-            return {**(more or {}), **settings_form.collect(values), "model": (typed or "").strip() or chosen}
+        def settings_of(chosen: str, typed: str | None, values: tuple[Any, ...]) -> dict[str, Any]:
+            return {**settings_form.collect(values), "model": (typed or "").strip() or chosen}
 
         def show(
             visitor: Visitor,
@@ -47,7 +47,6 @@ class EstimateLine:
             chosen: str | None,
             typed: str | None,
             length: str,
-            more: Any,
             begun: Any,
             *values: Any,
         ) -> tuple[Any, Any]:
@@ -55,26 +54,26 @@ class EstimateLine:
             if not dataset_id or not chosen:
                 return gr.update(visible=False), ""
             say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
-            asked = settings_of(chosen, typed, more, values)
+            asked = settings_of(chosen, typed, values)
             try:
                 found = page.services.estimate_presets(visitor.owner, dataset_id, asked, start_from=begun or None)
             except PlaygroundError as error:
-                return gr.update(visible=True), f'<p class="estimate-note">{escape(translate(error.sentence))}</p>'
+                return gr.update(visible=True), refused(error.sentence, say, translate)
             return gr.update(visible=True), written(found, length, say, translate)
 
         def rehearse(
-            visitor: Visitor, dataset_id: str | None, chosen: str, typed: str | None, length: str, more: Any, begun: Any, *values: Any
+            visitor: Visitor, dataset_id: str | None, chosen: str, typed: str | None, length: str, begun: Any, *values: Any
         ) -> Iterator[tuple[Any, Any, Any, Any]]:
             """Follow the rehearsal's job; it goes on when the page is closed, and the next look shows what it has found."""
             if not dataset_id:
                 return
             say, translate = page.say_in(visitor.language), page.translate_in(visitor.language)
-            asked = settings_of(chosen, typed, more, values)
+            asked = settings_of(chosen, typed, values)
             job = page.services.rehearse_run(visitor.owner, dataset_id, asked, preset=length, start_from=begun or None)
             for now in follow(job):
                 doing = translate(now.doing) if now.doing else say("estimate.trying", done=min(now.done + 1, now.total), total=now.total)
                 yield progress(doing, now.done, now.total), gr.update(visible=False), gr.update(visible=True), job.job_id
-            shown = show(visitor, dataset_id, chosen, typed, length, more, begun, *values)[1]
+            shown = show(visitor, dataset_id, chosen, typed, length, begun, *values)[1]
             broke = job.error or (read_told(job.result).error if job.result else None)
             why = escape(translate(broke)) if broke else ""
             note = f'<p class="estimate-note">{why}</p>' if why and why not in shown else ""  # what is remembered is shown anyway
@@ -85,8 +84,8 @@ class EstimateLine:
                 page.services.jobs.stop(visitor.owner, job_id)
 
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
-        inputs = [page.owner, page.dataset_id, model, own, preset, rest, begin, *fields]
-        changes = [one.change for one in (page.dataset_id, model, preset, rest, begin, *fields)] + [
+        inputs = [page.owner, page.dataset_id, model, own, preset, begin, *fields]
+        changes = [one.change for one in (page.dataset_id, model, preset, begin, *fields)] + [
             own.submit,
             own.blur,
             tab.select,
@@ -106,15 +105,23 @@ def build(page: Page) -> EstimateLine:
     return EstimateLine(page, row, line, rehearse, stop, gr.State(None))
 
 
+def refused(reason: Sentence, say: Say, translate: Translate) -> str:
+    """Why there is no estimate, as HTML: settings that cannot be used each in a line of its own."""
+    problems = reason.values.get("problems")
+    if not isinstance(problems, Sentences):
+        return f'<p class="estimate-note">{escape(translate(reason))}</p>'
+    lines = "".join(f"<li>{escape(translate(one))}</li>" for one in problems)
+    return f'<div class="estimate"><p class="estimate-note">{escape(say("estimate.refused"))}</p><ul class="advice">{lines}</ul></div>'
+
+
 def written(found: dict[str, Estimate], chosen: str, say: Say, translate: Translate) -> str:
     """The estimate of the chosen preset as HTML, and time and memory of the others; every text is escaped."""
     now = found.get(chosen) or next(iter(found.values()))
     mark, kind = MARKS[now.fits]
     key = "estimate.measured" if now.measured else "estimate.line"
     line = say(key, time=rounded(now.seconds), memory=megabytes(now.memory_mb, say), fits=say(f"estimate.{kind}"))
-    share = 100 * now.trainable_parameters / max(1, now.total_parameters)
     details = [
-        say("estimate.share", trained=few(now.trainable_parameters, say), all=few(now.total_parameters, say), share=share),
+        share(now, say),
         say("estimate.disk", disk=megabytes(now.disk_mb, say), memory=megabytes(now.memory_available_mb, say)),
         translate(now.basis),
     ]
@@ -133,6 +140,16 @@ def written(found: dict[str, Estimate], chosen: str, say: Say, translate: Transl
         + (f'<ul class="advice">{advice}</ul>' if advice else "")
         + f'<p class="each">{each}</p><p class="basis">{escape(" ".join(details))}</p></div>'
     )
+
+
+def share(now: Estimate, say: Say) -> str:
+    """How many of the model's numbers learn, with their percent to two figures."""
+    trained, total = now.trainable_parameters, now.total_parameters
+    if trained >= total:
+        return say("estimate.share_all", all=few(total, say))
+    percent = 100 * trained / total
+    places = max(0, 1 - math.floor(math.log10(percent))) if percent else 0
+    return say("estimate.share", trained=few(trained, say), all=few(total, say), share=percent, places=places)
 
 
 def progress(doing: str, done: int, total: int) -> str:

@@ -20,12 +20,9 @@ from playground.ui.tabs.settings_form import NAMES
 
 @dataclass(frozen=True)
 class Recipes:
-    """`rest`: settings of the chosen study that the form has no field for; they go under what the person typed."""
-
     page: Page
     choice: gr.Dropdown
     note: gr.Markdown
-    rest: gr.State
 
     def wire(self, tab: gr.Tab, model: gr.Dropdown, own: gr.Textbox, fields: list[Any]) -> None:
         """`model` and `own` (a typed name, which goes before it) and the fields of the form are what a study fills."""
@@ -37,18 +34,18 @@ class Recipes:
 
         def fill(visitor: Visitor, dataset_id: str | None, id: str | None) -> list[Any]:
             if not id:
-                return ["", {}, gr.skip(), gr.skip(), gr.skip(), *[""] * len(fields)]
+                return ["", gr.skip(), gr.skip(), gr.skip(), *[""] * len(fields)]
             if not dataset_id:
                 raise NotFound("There is no dataset yet. Bring a table in the Dataset tab first.")
             found = page.services.recipes(visitor.owner, dataset_id, id)[0]
-            note, rest, *values = self._filled(visitor, found)
+            note, *values = self._filled(visitor, found)
             chosen = found["settings"]["model"]
-            return [note, rest, chosen, "", chosen, *values]
+            return [note, chosen, "", chosen, *values]
 
         def fit(visitor: Visitor, dataset_id: str | None, id: str | None, chosen: str, typed: str | None) -> list[Any]:
             """The same study once more, for a model that the person chose after it."""
             if not id or not dataset_id:
-                return [gr.skip()] * (2 + len(fields))
+                return [gr.skip()] * (1 + len(fields))
             return self._filled(visitor, page.services.recipes(visitor.owner, dataset_id, id, (typed or "").strip() or chosen)[0])
 
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
@@ -56,7 +53,7 @@ class Recipes:
         self.choice.input(
             on(fill),
             [page.owner, page.dataset_id, self.choice],
-            [self.note, self.rest, model, own, page.model, *fields],
+            [self.note, model, own, page.model, *fields],
             api_visibility="private",
             concurrency_limit=None,
         )
@@ -64,16 +61,14 @@ class Recipes:
             [model.input, own.submit, own.blur],
             on(fit),
             [page.owner, page.dataset_id, self.choice, model, own],
-            [self.note, self.rest, *fields],
+            [self.note, *fields],
             trigger_mode="always_last",
             **quiet,
         )
 
     def _filled(self, visitor: Visitor, found: dict[str, Any]) -> list[Any]:
-        """The note, what the form has no field for, and the form's fields."""
-        settings = {name: value for name, value in found["settings"].items() if name != "model"}
-        rest = {name: value for name, value in settings.items() if name not in NAMES}
-        return [self._told(visitor, found), rest, *(shown(settings.get(name)) for name in NAMES)]
+        """The note and the form's fields, which hold every setting but the model."""
+        return [self._told(visitor, found), *(shown(found["settings"].get(name)) for name in NAMES)]
 
     def _told(self, visitor: Visitor, found: dict[str, Any]) -> str:
         translate = self.page.translate_in(visitor.language)
@@ -94,4 +89,4 @@ def shown(value: Any) -> str:
 
 def build(page: Page) -> Recipes:
     choice = gr.Dropdown([("–", "")], value="", label=page.label("recipe.choice"), info=page.label("recipe.info"), elem_id="recipe")
-    return Recipes(page, choice, gr.Markdown(elem_id="recipe-note"), gr.State({}))
+    return Recipes(page, choice, gr.Markdown(elem_id="recipe-note"))

@@ -5,12 +5,13 @@ Each has a hint that says what it does and what it costs. Does not judge what wa
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 
 import gradio as gr
 
-from playground.training.config import FROM_WEIGHTS, METHODS, OPTIMIZERS, SAMPLING, SCHEDULERS, TRACKERS, WHOLE
+from playground.training.config import ALL_LINEAR, FROM_WEIGHTS, METHODS, OPTIMIZERS, SAMPLING, SCHEDULERS, TRACKERS, WHOLE
 from playground.ui.page import Page
 
 # title -> what belongs together, in the order in which people ask for it
@@ -73,23 +74,22 @@ def collect(values: tuple[Any, ...]) -> dict[str, Any]:
 
 def _read(name: str, text: str) -> Any:
     if name in NUMBERS:
-        return number(text, whole=name in WHOLE)
+        return number(text, whole=name in WHOLE or name == "warmup_steps")  # of which less than one is a share of the run
     if name in SWITCHES or (name == "init_lora_weights" and text == "true"):
         return text == "true"
     if name == "sample_prompts":
         return [line.strip() for line in text.splitlines() if line.strip()]
-    if name == "target_modules" and text != "all-linear":
-        return [one.strip() for one in text.split(",") if one.strip()]
+    if name == "target_modules":
+        named = [one.strip() for one in text.split(",") if one.strip()] or text
+        return ALL_LINEAR if text.lower() == ALL_LINEAR else named
     return text
 
 
 def number(text: str, *, whole: bool) -> int | float | str:
     """`10`, `1e-3` and `0,05` as numbers, `1,000` as a thousand where only whole numbers make sense; anything else as it is."""
-    if whole and re.fullmatch(r"\d{1,3}([., ]\d{3})+", text):
-        return int(re.sub(r"\D", "", text))
+    if whole and re.fullmatch(r"[1-9]\d{0,2}([.,\s])\d{3}(\1\d{3})*", text):
+        text = re.sub(r"\D", "", text)
     for read in (int, float):
-        try:
+        with contextlib.suppress(ValueError):
             return read(text.replace(",", "."))
-        except ValueError:
-            continue
     return text

@@ -184,11 +184,11 @@ def build(page: Page) -> TrainTab:
         return gr.update(value=plain(reason), visible=bool(reason))
 
     def start(
-        visitor: Visitor, dataset_id: str | None, model_id: str, own: str, length: str, rest: dict[str, Any], earlier: str, *values: Any
+        visitor: Visitor, dataset_id: str | None, model_id: str, own: str, length: str, earlier: str, *values: Any
     ) -> tuple[str, Any]:
         if not dataset_id:
             raise NotFound("There is no dataset yet. Bring a table in the Dataset tab first.")
-        settings = {**rest, **settings_form.collect(values), "model": (own or "").strip() or model_id}
+        settings = {**settings_form.collect(values), "model": (own or "").strip() or model_id}
         made = services.start_run(visitor.owner, dataset_id, settings, preset=length, start_from=earlier or None)
         return made, gr.Timer(active=True)
 
@@ -208,14 +208,14 @@ def build(page: Page) -> TrainTab:
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
     begun = train.click(
         on(start),
-        [page.owner, page.dataset_id, model, own_model, preset, recipe.rest, begin.choice, *fields],
+        [page.owner, page.dataset_id, model, own_model, preset, begin.choice, *fields],
         [page.run_id, timer],
         api_visibility="private",
     )
     begun.success(on(show), inputs, outputs, **quiet)
     access.wire(tab, model, own_model, begun, models, model_note)
     recipe.wire(tab, model, own_model, fields)
-    needed.wire(tab, model, own_model, preset, recipe.rest, begin.choice, fields, seen)
+    needed.wire(tab, model, own_model, preset, begin.choice, fields, seen)
     begin.wire(tab, seen)
     brought.wire(tab, timer)
     for button, what in ((stop, "stop"), (surely, "cancel")):
