@@ -166,8 +166,11 @@ def file_hash(path: Path) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that a reader, or the next start after a power cut, sees the old file or the new one and nothing between."""
-    write_bytes(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False).encode())
+    """Write JSON so that a reader, or the next start after a power cut, sees the old file or the new one and nothing between.
+
+    Halves of characters (lone surrogates), which a program can send and no file can hold, become question marks.
+    """
+    write_bytes(path, json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False).encode(errors="replace"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:

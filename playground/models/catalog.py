@@ -6,6 +6,7 @@ Does not load weights and does not import torch.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,7 +205,9 @@ class Catalog:
     def _local(self, id: str) -> ModelRef:
         if self.settings.mode != "personal":
             raise ModelUnavailable("Folders of this machine are closed to visitors. Choose a model from the list.")
-        path = Path(id.removeprefix(LOCAL)).expanduser()
+        path = Path(id.removeprefix(LOCAL))
+        with contextlib.suppress(RuntimeError):  # nobody of that name has a home here
+            path = path.expanduser()
         if not path.is_absolute():
             raise ModelUnavailable("Give the whole path of the model's folder, from the root on, after “local:”.")
         return self._folder(id, path.name or str(path), path)

@@ -22,6 +22,7 @@ MAX_HEADER = 100_000_000  # bytes, the limit of the safetensors format
 GENERATIVE = ("ForCausalLM", "LMHeadModel")
 # Models that read a text whole and then write one; others of their build see pictures or hear speech.
 READ_FIRST = ("t5", "mt5", "umt5", "longt5", "bart", "mbart", "pegasus", "led", "blenderbot", "marian", "m2m_100", "t5gemma")
+NO_FOLDER = "There is no folder {folder} on this machine."
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -113,8 +114,13 @@ def not_generative(config: dict[str, Any], name: str) -> Sentence | None:
 
 def problem_of(folder: Path, name: str) -> Sentence | None:
     """What keeps a model folder from being used, in one sentence, or None when nothing does."""
-    if not folder.is_dir():
-        return Sentence("There is no folder {folder} on this machine.", folder=folder)
+    try:
+        return _problem_of(folder, name) if folder.is_dir() else Sentence(NO_FOLDER, folder=folder)
+    except OSError:  # nobody may look there, or the path is longer than any
+        return Sentence(NO_FOLDER, folder=folder)
+
+
+def _problem_of(folder: Path, name: str) -> Sentence | None:
     config = config_of(folder)
     if not config:
         return Sentence(

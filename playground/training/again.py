@@ -28,7 +28,7 @@ from playground.system import moment
 from playground.training import damage, record, resuming
 from playground.training.beginning import FOLDER
 from playground.training.brought import adapter_check
-from playground.training.brought.adapter_files import CONFIG, WEIGHTS
+from playground.training.brought.adapter_files import CONFIG, UNREADABLE, WEIGHTS
 from playground.training.config import TrainingSettings, check
 from playground.workspace import PERSONAL, Workspace, read_json, read_twice, write_bytes, write_json
 
@@ -108,7 +108,7 @@ def unpack(path: Path, workspace: Workspace, catalog: Catalog, owner: str = PERS
             start = {name: _part(archive, f"{FOLDER}/{name}") for name in (CONFIG, WEIGHTS)} if told.get("start_from") else {}
         kept = {key: told[key] for key in KEPT if key in told}
         known = kept["rows"], str(kept["name"]), kept["task"]
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except (*UNREADABLE, KeyError, TypeError) as error:
         raise FileUnreadable(NOT_ONE, name=path.name) from error
     if not parts["train"] or not all(known):
         raise FileUnreadable(NOT_ONE, name=path.name)

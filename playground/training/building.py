@@ -24,7 +24,6 @@ SAME = (
     "learning_rate", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps", "warmup_steps", "max_grad_norm",
     "weight_decay", "lr_scheduler_type", "optim", "seed", "logging_steps", "gradient_checkpointing", "train_sampling_strategy",
 )  # fmt: skip
-MOST_FILES = 3  # checkpoints
 
 
 def load() -> None:
@@ -50,7 +49,8 @@ def build(
     from transformers import PrinterCallback
 
     arguments = _arguments(settings, checkpoints, checks=bool(validation))
-    hooks = {"callbacks": [follow], "count": follow.count, "facts": follow.facts, "kept": follow.needed, "saving": follow.saving}
+    hooks = {"callbacks": [follow], "count": follow.count, "begun": follow.begun}
+    hooks |= {"facts": follow.facts, "kept": follow.needed, "saving": follow.saving}
     rows: dict[str, Any] = {
         "train_dataset": _dataset(train, settings),
         "eval_dataset": Dataset.from_dict(validation.by_length) if validation else None,

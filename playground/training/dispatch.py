@@ -12,8 +12,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from playground.errors import PlaygroundError, Sentence, pack
 from playground.models import access, hub
@@ -40,6 +41,7 @@ FORGOTTEN = (
     "{model} opens with your access token only, which was forgotten when the playground was started anew. Give it again on the Train tab, "
     "under the model; the run starts by itself then"
 )
+Part = TypeVar("Part")
 Secret = Callable[[str, str], str | None]  # (owner, model) -> the token with which a worker may fetch the model for its owner
 
 
@@ -69,6 +71,7 @@ class Dispatcher:
         self._thread: threading.Thread | None = None
         self._ended: dict[str, tuple[int, int]] = {}  # runs that had ended, and their status files then
         self._last_turn = 0.0
+        self._troubled: dict[Path, str] = {}  # what goes wrong with a folder at every look is told once
 
     def open(self) -> None:
         """Begin to start and watch runs; harmless when begun already."""
@@ -109,6 +112,13 @@ class Dispatcher:
             self._unfinished.add(folder)
         self._wake.set()
 
+    def forget(self, folder: Path) -> None:
+        """A run that is no more: without its folder it would read as one that waits, at the head of the line and for good."""
+        with self.lock:
+            self._unfinished.discard(folder)
+            for known in (self._children, self._heard, self._troubled):
+                known.pop(folder, None)
+
     def waiting(self) -> list[Path]:
         """Queued runs in the order in which they will start."""
         with self.lock:
@@ -116,7 +126,7 @@ class Dispatcher:
             queued = [
                 (status.get("queued_at", 0.0), folder)
                 for folder in self._unfinished
-                if (status := record.status(folder))["state"] == "queued"
+                if (status := self._tried(folder, record.status)) and status["state"] == "queued"
             ]
         return [folder for _, folder in sorted(queued)]
 
@@ -190,27 +200,47 @@ class Dispatcher:
         with self.lock:
             self._scan()
             before = len(self._unfinished)
-            active = [folder for folder in sorted(self._unfinished) if self._is_active(folder)]
+            active = [folder for folder in sorted(self._unfinished) if self._tried(folder, self._is_active)]
             waiting = self.waiting()
-            if waiting:
-                for folder, cards in self._slots.seat(active, [one for one in waiting if not self._locked(one)]):
-                    self._start(folder, cards)
-            elif not active and before > len(self._unfinished):
+            ready = [folder for folder in waiting if self._tried(folder, lambda one: not self._locked(one))]
+            while seated := self._slots.seat(active, ready):
+                folder, cards = seated[0]
+                ready.remove(folder)
+                if self._tried(folder, partial(self._start, cards=cards)):
+                    active.append(folder)
+            if not waiting and not active and before > len(self._unfinished):
                 self._warm_up()  # for the next
+
+    def _tried(self, folder: Path, part: Callable[[Path], Part]) -> Part | None:
+        """One folder's part of a look; None where it goes wrong, which must not keep the others from their turn."""
+        try:
+            return part(folder)
+        except Exception as error:
+            if self._troubled.get(folder) != repr(error):
+                self._troubled[folder] = repr(error)
+                trace = not isinstance(error, PlaygroundError)
+                log.warning("runs: %s could not be looked at, which is tried again: %s", folder.name, error, exc_info=trace)
+            return None
 
     def _scan(self) -> None:
         """Find what has not ended, also what somebody began beside this app. What has ended is not read again until its status changes."""
-        ended = {}
-        for folder in self._workspace.all("runs"):
+        ended, there = {}, list(self._workspace.all("runs"))
+        for folder in self._unfinished.difference(there):
+            self.forget(folder)
+        for folder in there:
             now = mark(folder / "status.json")
             if now is not None and self._ended.get(folder.name) == now:
                 ended[folder.name] = now
-            elif folder not in self._unfinished and self._workspace.is_item(folder):
-                if record.status(folder)["state"] not in record.FINAL:
+            elif folder not in self._unfinished and (state := self._tried(folder, self._state)):
+                if state not in record.FINAL:
                     self._unfinished.add(folder)
                 elif now is not None:
                     ended[folder.name] = now
         self._ended = ended
+
+    def _state(self, folder: Path) -> str:
+        """Empty for a draft."""
+        return str(record.status(folder)["state"]) if self._workspace.is_item(folder) else ""
 
     def _is_active(self, folder: Path) -> bool:
         """Whether a worker is at it; the status of a run whose worker is gone is put right on the way."""
@@ -224,11 +254,7 @@ class Dispatcher:
         if state in record.FINAL:
             if self.alive(folder):
                 return True  # it still holds memory for a moment
-            self._unfinished.discard(folder)
-            self._children.pop(folder, None)
-            return False
-        if not folder.exists():
-            self._unfinished.discard(folder)
+            self.forget(folder)
             return False
         if self._booting(folder):
             return True
@@ -296,15 +322,15 @@ class Dispatcher:
         """Whether a worker would fetch this model with its owner's token."""
         return self._secret is not None and self._secret(owner, model) is not None
 
-    def _start(self, folder: Path, cards: str | None) -> None:
-        """Hand a queued run to a new worker, which from then on owns its status."""
+    def _start(self, folder: Path, cards: str | None) -> bool:
+        """Hand a queued run to a new worker, which from then on owns its status; False where it has none and never will."""
         if not record.config(folder):
             self.finish(folder, "failed", Sentence(damage.LOST_ASKED, folder=folder))
-            return
+            return False
         wanted = slots.processes(folder)
         if wanted > self.most_processes:
             self.finish(folder, "failed", Sentence(TOO_MANY, wanted=wanted, most=self.most_processes))
-            return
+            return False
         (folder / ranks.WORD).unlink(missing_ok=True)
         try:
             self._make_room(folder)
@@ -331,6 +357,8 @@ class Dispatcher:
             log.exception("runs: a worker could not be started")
             why = error.strerror or Sentence("unknown")
             self.finish(folder, "failed", Sentence("The training process could not be started: {why}.", why=why))
+            return False
+        return True
 
 
 def _local(ref: dict[str, Any]) -> bool:

@@ -16,6 +16,9 @@ UNEXPECTED = (
     "Training stopped unexpectedly (reference {reference}). The end of its log is below; the whole log is worker.log in the run's folder."
 )
 PAUSED = "The disk is full, so the run is paused after step {step}. Free some space, then press Resume."
+NOTHING_SAVED = (
+    "The disk is full, so the run ended after step {step}. Nothing was saved that it could go on from: free some space, then train again."
+)
 NO_MEMORY = (
     "The machine ran out of memory at step {step}. Choose a smaller batch size or max_length, switch gradient_checkpointing on, "
     "or choose a smaller model, then train again."
@@ -33,10 +36,10 @@ class FellApart(PlaygroundError):
         super().__init__(sentence.template, **sentence.values)
 
 
-def by_error(error: BaseException, step: int) -> tuple[str, Sentence]:
-    """(state, reason), for the process that the error ends."""
+def by_error(error: BaseException, step: int, saved: bool) -> tuple[str, Sentence]:
+    """(state, reason), for the process that the error ends; `saved` says whether there is a checkpoint from which it can go on."""
     if isinstance(error, StorageFull) or (not isinstance(error, PlaygroundError) and is_full(error)):  # the latter somewhere in a library
-        return "stopped", Sentence(PAUSED, step=step)
+        return "stopped", Sentence(PAUSED if saved else NOTHING_SAVED, step=step)
     if isinstance(error, PlaygroundError):
         return "failed", error.sentence
     if is_memory(error):

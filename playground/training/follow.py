@@ -74,12 +74,17 @@ class Follow(TrainerCallback):
         self._tokens = self._tokens_before = 0
         self._told = 0.0
         self._drawn = 0  # the step of the last point
+        self._broken = False  # before anything was learned
         self.stopped = self.ended_early = False
         self.best: tuple[float, int] | None = None
 
     def count(self, tokens: int) -> None:
         """Tokens the model has read in training, padding not counted."""
         self._tokens += tokens
+
+    def begun(self, loss: float) -> None:
+        """What the untouched model makes of a batch of the first step, however seldom a point is drawn."""
+        self._broken |= not math.isfinite(loss)
 
     @property
     def tokens(self) -> int:
@@ -230,7 +235,7 @@ class Follow(TrainerCallback):
         if math.isfinite(logs["loss"]) and math.isfinite(logs.get("grad_norm") or 0.0):
             return
         self._status.write(diverged=True)  # from its last checkpoint it would only go the same way
-        if step == 1 and not math.isfinite(logs["loss"]):
+        if ranks.agree(self._broken):
             raise PlaygroundError(MODEL_BROKEN)
         raise FellApart(
             Sentence(

@@ -1,7 +1,8 @@
 """What is missing of a run's curve and of its answers along the way: points that it must have drawn, and that its files do not hold.
 
-Both are on the disk before each checkpoint, so up to the newest one, or to the end of a run that saved what it learned, every step that was
-to be drawn has its point and every check its answers. Reads files only; does not know how a run is shown.
+Both are on the disk before each checkpoint, so up to the newest one, or to the last step of a run that came to save what it learned then,
+every step that was to be drawn has its point and every check its answers. A step that broke off may be told of and have none.
+Reads files only; does not know how a run is shown.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.errors import Sentence
-from playground.training import checkpoints, samples
+from playground.training import checkpoints, damage, samples
 from playground.training.metrics import read_since
 
 MOST_NAMED = 4  # stretches of steps that a sentence names
@@ -25,24 +26,30 @@ Stamp = tuple[int, int]
 
 def warnings(folder: Path, asked: Mapping[str, Any], now: Mapping[str, Any]) -> list[Sentence]:
     """What is lost, in sentences, of a run that has ended."""
-    end = now.get("step", 0)
-    if not (folder / "manifest.json").exists():
-        end = next((step for step, _ in checkpoints.found(folder / "checkpoints")), 0)
+    last = _last(folder, now)
+    end = max([last, *(step for step, _ in checkpoints.found(folder / "checkpoints"))])
     if not end:
         return []
     settings = asked.get("settings", {})
     files = [folder / name for name in ("metrics.jsonl", "samples.jsonl", "samples.json")]
-    return list(_lost(folder, end, settings.get("logging_steps") or end, settings.get("eval_steps") or 0, *map(_stamp, files)))
+    return list(_lost(folder, end, last, settings.get("logging_steps") or end, settings.get("eval_steps") or 0, *map(_stamp, files)))
+
+
+def _last(folder: Path, now: Mapping[str, Any]) -> int:
+    """The last step of a run that saved what it learned then, which is always drawn; 0 where it broke off, or was taken up since."""
+    learned = damage.read_manifest(folder)
+    told = learned.get("global_step") if learned is not None and not now.get("before") else None
+    return told if isinstance(told, int) else 0
 
 
 @lru_cache(maxsize=512)  # a list of runs is read again and again, and these files are long
-def _lost(folder: Path, end: int, drawn_every: int, checked_every: int, *stamps: Stamp) -> tuple[Sentence, ...]:
+def _lost(folder: Path, end: int, last: int, drawn_every: int, checked_every: int, *stamps: Stamp) -> tuple[Sentence, ...]:
     found = []
     points = {point["step"]: point for point in read_since(folder / "metrics.jsonl")}
     checks = [step for step, point in points.items() if point["eval_loss"] is not None]
     wanted = {*range(drawn_every, end + 1, drawn_every)}
-    if (folder / "manifest.json").exists():
-        wanted.add(end)
+    if last:
+        wanted.add(last)
     if checks and checked_every:
         wanted.update(range(0, end + 1, checked_every))
     if missing := sorted(wanted - points.keys()):

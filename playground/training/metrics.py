@@ -22,14 +22,14 @@ Point = dict[str, Any]
 class MetricsReader:
     """Follows one metrics file, reading only what is new.
 
-    A missing file, a last line still being written and a line that is no JSON are all met by waiting or skipping; a file that became
-    shorter is read again from its start.
+    A missing file, a last line still being written and a line that is no JSON are all met by waiting or skipping; a file that was cut back
+    is read again from its start, also when it has grown again since.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._points: dict[int, Point] = {}
-        self._offset = 0
+        self._offset, self._last = 0, b""  # how far it was read, and the last line there
 
     def new(self) -> list[Point]:
         """The points that were added or changed since the last call, by step; each has all of `KEYS`, None where nothing was measured."""
@@ -57,14 +57,17 @@ class MetricsReader:
     def _lines(self) -> list[bytes]:
         try:
             with self.path.open("rb") as file:
-                if file.seek(0, 2) < self._offset:
-                    self._offset, self._points = 0, {}
-                file.seek(self._offset)
+                file.seek(self._offset - len(self._last))
+                if file.read(len(self._last)) != self._last:
+                    self._offset, self._last, self._points = 0, b"", {}
+                    file.seek(0)
                 content = file.read()
         except FileNotFoundError:
             return []
         whole = content.rfind(b"\n") + 1  # the rest is a line that the worker has not finished
         self._offset += whole
+        if whole:
+            self._last = content[content.rfind(b"\n", 0, whole - 1) + 1 : whole]
         return content[:whole].splitlines()
 
 

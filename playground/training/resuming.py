@@ -11,6 +11,7 @@ Knows neither the line nor owners.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,10 @@ from playground.errors import Sentence, SettingsError, WrongState, pack
 from playground.system import moment
 from playground.training import checkpoints, damage, ending, record
 from playground.training.config import TrainingSettings, check
-from playground.training.progress import Curve
 from playground.workspace import file_hash, read_json, write_json
 
 KEPT = ("before", "finished")
+LINES = ("metrics.jsonl", "samples.jsonl")
 MOST_HALVED = 2  # times that a run goes on by itself with fewer examples at a time
 RAN_OUT = "The machine ran out of memory with {before} examples at a time."
 LENGTHS = ("max_steps", "num_train_epochs")
@@ -144,11 +145,6 @@ def fall_back_to_end(folder: Path, warnings: Sequence[Sentence] = ()) -> bool:
     if not was:
         return False
     checkpoints.forget_after(folder / "checkpoints", was["checkpoint"])
-    for name in ("metrics.jsonl", "samples.jsonl"):
-        if (folder / name).exists():
-            lines = Curve(folder / name)
-            lines.rewind(was["status"].get("step", was["checkpoint"]))
-            lines.close()
     return _fall_back(folder, was, warnings)
 
 
@@ -162,7 +158,10 @@ def _as_it_is(folder: Path, now: Mapping[str, Any], checkpoint: int) -> dict[str
     """All that taking up changes."""
     changes = None if damage.unreadable(folder / "changes.json") else read_json(folder / "changes.json")
     status = {key: value for key, value in now.items() if key not in KEPT}
-    return {"status": status, "changes": changes, "manifest": _hash(folder / "manifest.json"), "checkpoint": checkpoint}
+    # These are only ever added to, also by a worker that takes back what they say of the steps after its checkpoint.
+    sizes = {name: (folder / name).stat().st_size for name in LINES if (folder / name).exists()}
+    manifest = _hash(folder / "manifest.json")
+    return {"status": status, "changes": changes, "manifest": manifest, "checkpoint": checkpoint, "sizes": sizes}
 
 
 def _fall_back(folder: Path, was: Mapping[str, Any], warnings: Sequence[Sentence] = ()) -> bool:
@@ -171,6 +170,9 @@ def _fall_back(folder: Path, was: Mapping[str, Any], warnings: Sequence[Sentence
         (folder / "changes.json").unlink(missing_ok=True)
     else:
         write_json(folder / "changes.json", was["changes"])
+    for name, size in was.get("sizes", {}).items():
+        if (folder / name).exists() and (folder / name).stat().st_size > size:
+            os.truncate(folder / name, size)
     process = {key: now[key] for key in ("pid", "pid_started", "boot") if key in now}  # a worker may take a moment to end
     finished = {"finished": now["finished"]} if now.get("finished") not in (None, was) else {}
     told = [*old.get("warnings", []), *map(pack, warnings)]

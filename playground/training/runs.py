@@ -274,8 +274,11 @@ class Runs:
 
         Raises:
             WrongState: it does not wait.
+            InputError: that is no place.
         """
         folder = self._find(owner, run_id)
+        if not isinstance(place, int):
+            raise InputError("A place in line is a whole number, 1 being the first.")
         with self._line.lock:
             waiting = [one for one in self._line.waiting() if record.config(one).get("owner") == owner]
             if folder not in waiting:
@@ -302,6 +305,7 @@ class Runs:
                 raise WrongState("This run is still training. Stop or cancel it first, then delete it.")
             self._line.kill(folder)  # a worker that has written its last word may take a moment to end
             self._workspace.delete(folder)
+            self._line.forget(folder)
         with self._reading:
             self._readers.pop(run_id, None)
 
@@ -376,4 +380,5 @@ class Runs:
 
 
 def _lines(conversations: Iterable[Conversation]) -> bytes:
-    return b"".join(json.dumps(one.to_dict(), ensure_ascii=False).encode() + b"\n" for one in conversations)
+    """Halves of characters, which JSON can name and no text can hold, become question marks, as in `write_json`."""
+    return b"".join(json.dumps(one.to_dict(), ensure_ascii=False).encode(errors="replace") + b"\n" for one in conversations)

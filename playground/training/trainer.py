@@ -27,10 +27,10 @@ STATE = "trainer_state.json"  # Transformers' name for its own part of a checkpo
 def playground_trainer(base: type) -> type:
     """A subclass of `trl.SFTTrainer` or `transformers.Seq2SeqTrainer`.
 
-    Takes besides: `count`, told how many tokens each training batch held; `quick`, a `playground.training.quick.Quick` or None; `facts`,
-    which gives what the run wants to find again in a checkpoint; `kept`, which gives the steps whose checkpoints have to stay;
-    `saving`, a context in which checkpoints are written; `side_by_side`, a collator that takes the place of the usual one for training
-    batches.
+    Takes besides: `count`, told how many tokens each training batch held; `begun`, told the loss of each batch of the first step; `quick`,
+    a `playground.training.quick.Quick` or None; `facts`, which gives what the run wants to find again in a checkpoint; `kept`, which gives
+    the steps whose checkpoints have to stay; `saving`, a context in which checkpoints are written; `side_by_side`, a collator that takes
+    the place of the usual one for training batches.
     """
 
     class PlaygroundTrainer(base):
@@ -38,6 +38,7 @@ def playground_trainer(base: type) -> type:
             self,
             *args: Any,
             count: Callable[[int], None],
+            begun: Callable[[float], None],
             quick: Any = None,
             facts: Callable[[], dict[str, Any]] = dict,
             kept: Callable[[], Collection[int]] = tuple,
@@ -46,7 +47,7 @@ def playground_trainer(base: type) -> type:
             **more: Any,
         ) -> None:
             super().__init__(*args, **more)
-            self._count, self._quick, self._facts, self._kept = count, quick, facts, kept
+            self._count, self._begun, self._quick, self._facts, self._kept = count, begun, quick, facts, kept
             self._saving, self._side_by_side = saving, side_by_side
             for weight in self.model.parameters():
                 if weight.requires_grad and weight.dtype != torch.float32:
@@ -63,6 +64,12 @@ def playground_trainer(base: type) -> type:
             with self.accelerator.autocast():
                 loss, learned = self._quick.loss(inputs)
             return loss / (num_items_in_batch if num_items_in_batch is not None else max(learned, 1))
+
+        def training_step(self, *args: Any, **more: Any) -> Any:
+            loss = super().training_step(*args, **more)
+            if not self.state.global_step:
+                self._begun(loss.item())
+            return loss
 
         def prediction_step(self, model: Any, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: Any = None) -> Any:
             if self._quick is None:

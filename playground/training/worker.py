@@ -58,7 +58,8 @@ def main(folder: Path) -> int:
             status.reserve()
             Training(folder, status).run()
         except BaseException as error:
-            state, why = ending.by_error(error, status.now.get("step", 0))
+            saved = bool(checkpoints.found(folder / "checkpoints"))
+            state, why = ending.by_error(error, status.now.get("step", 0), saved)
             if isinstance(error, PlaygroundError):
                 _say(f"{state}: {error}")
             else:
@@ -159,9 +160,6 @@ class Training:
             follow.go_on(checkpoints.facts(point[1]))
             trainer.args.eval_on_start = False
             _say(f"going on from step {point[0]}")
-        elif self.settings.per_device_train_batch_size != self.asked["settings"]["per_device_train_batch_size"]:
-            curve.rewind(0)  # it begins anew with smaller batches
-            samples.rewind(0)
         self.point = point
         trainable, total = methods.counts(trainer.model)
         self.status.write(trainable_parameters=trainable, total_parameters=total)
@@ -214,7 +212,8 @@ class Training:
         except Asked:
             follow.stopped = True
             follow.on_train_end(trainer.args, trainer.state, trainer.control)
-            trainer._save_checkpoint(trainer.model, None)
+            if trainer.state.global_step:  # before the first step there is nothing to go on from
+                trainer._save_checkpoint(trainer.model, None)
         finally:
             self.tracker.close()
         self.learned_in = time.perf_counter() - began
@@ -244,7 +243,7 @@ class Training:
             restore(trainer.model, kept)
             step = best
             self.warnings.append(Sentence(BEST, step=step))
-        self._write(trainer.model, tokenizer, step, state)
+        self._write(trainer.model, tokenizer, step, state, trainer.state.global_step)
         self.status.end(state, step=trainer.state.global_step, warnings=[pack(one) for one in self.warnings])
         _say(f"{state} at step {trainer.state.global_step}")
 
@@ -266,23 +265,24 @@ class Training:
         self.status.end(state, why, warnings=[pack(one) for one in self.warnings])
         _say(f"{state}: {why or 'as asked'}")
 
-    def _write(self, model: Any, tokenizer: Any, step: int, state: str) -> None:
+    def _write(self, model: Any, tokenizer: Any, step: int, state: str, last: int | None = None) -> None:
         """Into a draft folder, renamed when whole, beside what the run may have learned before; by the new manifest it takes its place."""
         kind = "model" if self.settings.method == "full" else "adapter"
         old = record.learned_at(self.folder, kind)
         final = next(self.folder / name for name in record.places(kind) if old is None or name != old.name)
         weights = methods.save(model, tokenizer, self.settings, self.folder / "initial", final)
-        write_json(self.folder / "manifest.json", self._manifest(weights, step, state))
+        write_json(self.folder / "manifest.json", self._manifest(weights, step, state, last))
         for name in resuming.KEPT:
             self.status.now.pop(name, None)
         if old is not None:
             shutil.rmtree(old, ignore_errors=True)
 
-    def _manifest(self, weights: Path, step: int, state: str) -> dict[str, Any]:
+    def _manifest(self, weights: Path, step: int, state: str, last: int | None) -> dict[str, Any]:
         now = self.status.now
         return {
             "state": state,
-            "step": step,
+            "step": step,  # of what is kept
+            "global_step": last,  # that the run came to; none where it broke off, so that its last points may be missing
             "loss": now.get("loss"),
             "eval_loss": now.get("eval_loss"),
             "best_eval_loss": now.get("best_eval_loss"),

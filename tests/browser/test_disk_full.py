@@ -47,8 +47,8 @@ def test_a_full_disk_is_told_and_nothing_is_lost(start_server: Callable[..., Ser
 
     run = client.predict(api_name="/start_run", dataset_id=kept, settings={"max_steps": 2, "lora_r": 64})["run_id"]
     ended = ended_run(client, run)
-    assert ended["state"] == "stopped"
-    assert "disk is full" in ended["error"] and "Resume" in ended["error"]
+    assert ended["state"] == "stopped" and ended["can_resume"] is None
+    assert "disk is full" in ended["error"] and "train again" in ended["error"] and "Resume" not in ended["error"]
     assert client.predict(api_name="/preview_dataset", dataset_id=kept, offset=0, limit=1)["total"] > 500
 
 

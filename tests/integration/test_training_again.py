@@ -138,7 +138,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory, learner: Path) -> Path:
     return runs.packed("me", start(runs, learner, max_steps=1), home / "whole.zip")
 
 
-@pytest.mark.parametrize("harm", ["not a zip", "no settings", "no rows", "odd settings", "other settings", "a strange model"])
+@pytest.mark.parametrize(
+    "harm", ["not a zip", "no settings", "no rows", "odd settings", "other settings", "a strange model", "damaged", "protected"]
+)
 def test_other_files_are_refused_with_a_sentence(harm: str, tmp_path: Path, settings: Settings, whole: Path) -> None:
     path = tmp_path / "harmed.zip"
     with zipfile.ZipFile(whole) as source, zipfile.ZipFile(path, "w") as target:
@@ -157,6 +159,17 @@ def test_other_files_are_refused_with_a_sentence(harm: str, tmp_path: Path, sett
                 target.writestr(name, content)
     if harm == "not a zip":
         path.write_bytes(b"PK\3\4 no, it is not")
+    if harm in ("damaged", "protected"):
+        content = bytearray(whole.read_bytes())
+        with zipfile.ZipFile(whole) as source:
+            rows, asked = source.getinfo("data/train.jsonl"), source.getinfo("settings.json")
+        if harm == "damaged":
+            begin = rows.header_offset + 30 + len(rows.filename)
+            content[begin : begin + 8] = bytes(255 - one for one in content[begin : begin + 8])
+        else:  # the marks that its first file is encrypted: beside it, and in the list at the end
+            content[asked.header_offset + 6] |= 1
+            content[content.find(b"PK\1\2") + 8] |= 1
+        path.write_bytes(content)
     home = Workspace(tmp_path / "elsewhere")
     with pytest.raises(PlaygroundError):
         again.unpack(path, home, Catalog(settings))

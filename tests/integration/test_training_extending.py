@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from playground.training import checkpoints, record
+from playground.errors import Sentence
+from playground.training import checkpoints, record, worker
 from playground.training.record import Run
 from playground.training.runs import Runs
 from playground.workspace import Workspace, file_hash, write_json
@@ -98,6 +99,59 @@ def test_what_a_finished_run_has_learned_is_whole_at_every_moment_until_more_tak
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("why", ["only the best is saved", "the newest checkpoint is damaged"])
+def test_a_finished_run_whose_checkpoint_is_older_than_its_end_is_as_it_was(
+    runs: Runs, learner: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    from playground.training import follow
+
+    real_check, real_log, real_trainer = follow.Follow.on_evaluate, follow.Follow.on_log, worker.Training._trainer
+
+    def best_at_4(self: Any, args: Any, state: Any, control: Any, metrics: dict[str, Any], **more: Any) -> None:
+        real_check(self, args, state, control, {**metrics, "eval_loss": 1 + abs(state.global_step - 4)}, **more)
+
+    monkeypatch.setattr(follow.Follow, "on_evaluate", best_at_4)
+    run_id = learn_here(runs, workspace, lambda: start(runs, learner, **SMALL | {"save_steps": 2 * (why != "only the best is saved")}))
+    folder = workspace.find("runs", run_id, "me")
+    if why != "only the best is saved":
+        (folder / "checkpoints" / "checkpoint-00000008" / "weights.safetensors").write_bytes(b"half")
+    before, files = facts(runs, run_id), {name: (folder / name).read_bytes() for name in ("metrics.jsonl", "samples.jsonl")}
+    assert before[0].state == "done" and before[0].warnings == [Sentence(worker.BEST, step=4)] and before[4] < 8
+    assert [point["step"] for point in before[1]] == list(range(9))
+
+    def unchanged() -> bool:
+        return facts(runs, run_id) == before and all((folder / name).read_bytes() == content for name, content in files.items())
+
+    def stop_as_it_begins(self: Any, *args: Any) -> Any:
+        begun = real_trainer(self, *args)
+        write_json(folder / "request.json", {"kind": "stop", "at": 0})
+        return begun
+
+    with monkeypatch.context() as patched:
+        patched.setattr(worker.Training, "_trainer", stop_as_it_begins)
+        learn_here(runs, workspace, lambda: runs.resume("me", run_id, {"max_steps": 20}).run_id)
+    assert unchanged()
+
+    class Killed(BaseException):
+        pass
+
+    def killed_at_7(self: Any, args: Any, state: Any, *more: Any, **named: Any) -> None:
+        if state.global_step == 7:
+            raise Killed
+        real_log(self, args, state, *more, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(follow.Follow, "on_log", killed_at_7)
+        learn_here(runs, workspace, lambda: runs.resume("me", run_id, {"max_steps": 20}).run_id)
+    broken = runs.get("me", run_id)
+    assert broken.state == "failed" and broken.step == 7 and broken.warnings == [], "no point is missed that was never drawn"
+    assert [point["step"] for point in runs.metrics("me", run_id)] == list(range(7))
+    write_json(folder / "status.json", {**record.status(folder), "state": "running"})  # as it lies there when a worker is killed
+    runs.cancel("me", run_id)
+    assert unchanged()
+
+
+@pytest.mark.timeout(300)
 def test_what_was_saved_is_kept_of_a_run_that_is_stopped_while_it_begins_again(
     runs: Runs, learner: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +170,7 @@ def test_what_was_saved_is_kept_of_a_run_that_is_stopped_while_it_begins_again(
     learn_here(runs, workspace, lambda: runs.resume("me", run_id, {"max_steps": 20}).run_id)
     run = runs.get("me", run_id)
     assert run.state == "stopped" and run.error is None and run.can_resume == 12 and run.best_step in (8, 10, 12)
+    assert not any("damaged" in one for one in run.warnings), run.warnings
     assert run.has_adapter and runs.adapter("me", run_id).step == run.best_step
 
 

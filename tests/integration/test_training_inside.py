@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from playground.errors import SettingsError, WrongState
+from playground.errors import Sentence, SettingsError, WrongState
 from playground.messages import conversation
 from playground.models.catalog import Catalog
 from playground.settings import PROJECT, Settings
-from playground.training import plan, record
+from playground.training import checkpoints, ending, follow, plan, record, resuming, worker
 from playground.training.metrics import read_since
 from playground.training.progress import Status
 from playground.training.runs import Runs
@@ -212,10 +212,13 @@ def test_long_rows_are_cut_and_told(workspace: Workspace, settings: Settings, le
     folder = folder_of(workspace, settings, learner, max_length=32, max_steps=1)
     main(folder)
     run = record.read(folder)
-    assert run.state == "done" and any("lost the start of their prompt" in warning for warning in run.warnings)
+    assert run.state == "done" and "lost the start of their prompt" in run.warnings[0] and len(run.warnings) == 1
 
 
-def test_a_model_whose_loss_is_no_number_is_told_before_it_learns(workspace: Workspace, settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("chosen", [{}, {"logging_steps": 2}, {"logging_steps": 3, "validation": 0}], ids=str)
+def test_a_model_whose_loss_is_no_number_is_told_before_it_learns(
+    workspace: Workspace, settings: Settings, tmp_path: Path, chosen: dict[str, Any]
+) -> None:
     import torch
     from safetensors.torch import load_file, save_file
 
@@ -223,7 +226,7 @@ def test_a_model_whose_loss_is_no_number_is_told_before_it_learns(workspace: Wor
     weights = load_file(broken / "model.safetensors")
     weights["model.norm.weight"] = torch.full_like(weights["model.norm.weight"], math.nan)
     save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
-    folder = folder_of(workspace, settings, broken)
+    folder = folder_of(workspace, settings, broken, **chosen)
     assert main(folder) == 0
     run = record.read(folder)
     assert run.state == "failed" and "the model's own weights are damaged" in str(run.error) and "step 1" in str(run.error)
@@ -234,8 +237,6 @@ def test_a_model_whose_loss_is_no_number_is_told_before_it_learns(workspace: Wor
 def test_a_run_that_fell_apart_is_not_offered_to_be_resumed(
     workspace: Workspace, settings: Settings, learner: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from playground.training import checkpoints, follow, resuming
-
     folder = folder_of(workspace, settings, learner, validation=0, max_steps=8, save_steps=2)
     real = follow.Follow.on_log
 
@@ -248,18 +249,35 @@ def test_a_run_that_fell_apart_is_not_offered_to_be_resumed(
     assert run.state == "failed" and "step 5" in str(run.error) and checkpoints.newest(folder / "checkpoints")
     assert run.can_resume is None
     assert run.has_adapter and record.manifest(folder)["step"] == 4  # type: ignore[index]
-    assert any("step 4" in one and "all was well" in one for one in run.warnings)
+    assert run.warnings == [Sentence(worker.LAST_GOOD, step=4)], "and no word of a damaged curve, though step 5 has no point"
     with pytest.raises(WrongState, match="smaller learning rate"):
         resuming.take_up(folder, {}, turn=1.0)
     assert record.read(folder).state == "failed"
+
+
+def test_a_run_that_falls_apart_before_its_first_point_is_not_told_that_its_model_was_broken(
+    workspace: Workspace, settings: Settings, learner: Path
+) -> None:
+    import torch
+
+    folder = folder_of(workspace, settings, learner, validation=0, logging_steps=4, max_steps=8)
+    training = Training(folder, Status(folder))
+    trainer, _ = training._trainer(*training._load())
+    real, steps = trainer.training_step, iter(range(8))
+
+    def from_the_third_on(*args: Any, **more: Any) -> Any:
+        loss = real(*args, **more)
+        return loss if next(steps) < 2 else torch.full_like(loss, math.nan)
+
+    trainer.training_step = from_the_third_on
+    with pytest.raises(ending.FellApart, match=r"At step 4 .* learning rate"):
+        trainer.train()
 
 
 def test_the_best_is_kept_of_a_run_that_fell_apart(
     workspace: Workspace, settings: Settings, learner: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from safetensors.numpy import load_file
-
-    from playground.training import checkpoints, follow
 
     folder = folder_of(workspace, settings, learner, max_steps=20, save_steps=2, eval_steps=2)
     real_log, real_check = follow.Follow.on_log, follow.Follow.on_evaluate
@@ -275,7 +293,7 @@ def test_the_best_is_kept_of_a_run_that_fell_apart(
     assert main(folder) == 0
     run = record.read(folder)
     assert run.state == "failed" and "step 9" in str(run.error), "it tells why it ended"
-    assert run.has_adapter and any("step 6" in one and "lowest" in one for one in run.warnings), run.warnings
+    assert run.has_adapter and run.warnings == [Sentence(worker.BEST, step=6)]
     assert record.manifest(folder)["step"] == 6  # type: ignore[index]
     kept, saved = load_file(folder / "adapter" / "adapter_model.safetensors"), checkpoints.of_step(folder / "checkpoints", 6)
     weights = load_file(saved / "weights.safetensors")  # type: ignore[operator]
@@ -302,16 +320,16 @@ def test_while_it_writes_large_files_it_says_so(
     assert record.status(folder)["saving"] is False
 
 
+@pytest.mark.parametrize("save_steps", [2, 0])
 def test_a_full_disk_ends_the_run_with_a_sentence_and_whole_metrics(
-    workspace: Workspace, settings: Settings, learner: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, settings: Settings, learner: Path, monkeypatch: pytest.MonkeyPatch, save_steps: int
 ) -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("there is no /dev/full here")
-    from playground.training import follow
     from playground.training.progress import Curve
 
-    folder = folder_of(workspace, settings, learner, max_steps=50)
+    folder = folder_of(workspace, settings, learner, max_steps=50, save_steps=save_steps)
     real = follow.Follow.on_log
 
     def fill_up(self: Any, args: Any, state: Any, control: Any, **more: Any) -> None:
@@ -323,7 +341,8 @@ def test_a_full_disk_ends_the_run_with_a_sentence_and_whole_metrics(
     monkeypatch.setattr(follow.Follow, "on_log", fill_up)
     assert main(folder) == 0
     run = record.read(folder)
-    assert run.state == "stopped" and "disk is full" in str(run.error) and "Resume" in str(run.error)
+    assert run.state == "stopped" and run.error == Sentence(ending.PAUSED if save_steps else ending.NOTHING_SAVED, step=3)
+    assert run.can_resume == (2 if save_steps else None), "Resume is named where it is offered"
     assert [point["step"] for point in read_since(folder / "metrics.jsonl")] == [0, 1, 2]
 
 
@@ -372,3 +391,21 @@ def test_stopped_before_anything_was_learned(workspace: Workspace, settings: Set
     main(folder)
     run = record.read(folder)
     assert run.state == "stopped" and not run.has_adapter and run.error is None
+
+
+def test_stopped_during_the_check_before_the_first_step(
+    workspace: Workspace, settings: Settings, learner: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, real = folder_of(workspace, settings, learner, eval_steps=2), follow.Follow.on_prediction_step
+
+    def ask(self: Any, *args: Any, **more: Any) -> None:
+        (folder / "request.json").write_text('{"kind": "stop", "at": 0}')
+        real(self, *args, **more)
+
+    monkeypatch.setattr(follow.Follow, "on_prediction_step", ask)
+    assert main(folder) == 0
+    run = record.read(folder)
+    assert (run.state, run.step, run.error, run.warnings, run.can_resume, run.has_adapter) == ("stopped", 0, None, [], None, False)
+    assert not checkpoints.found(folder / "checkpoints")
+    told = status_sentence(run, [], lambda key, **values: TEXTS.say(key, **values), str)
+    assert told == TEXTS.say("told.nothing"), "and nothing of going on"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +18,7 @@ from safetensors.numpy import save_file
 
 from playground.errors import InputError, NotFound, PlaygroundError, SettingsError, WrongState
 from playground.models.catalog import AdapterRef, Catalog, ModelRef
-from playground.settings import Settings
+from playground.settings import PROJECT, Settings
 from playground.training import beginning, record
 from playground.training.brought import adapter_files
 from playground.training.brought.bringing import bring, suggest
@@ -103,6 +106,50 @@ def test_a_folder_becomes_a_finished_run(take: Callable[..., str], workspace: Wo
         runs.resume("me", run_id)
     runs.delete("me", run_id)
     assert not (workspace.home / "runs" / run_id).exists()
+
+
+ASKED = """
+import os, sys
+from pathlib import Path
+from playground.errors import PlaygroundError
+from playground.models.catalog import Catalog
+from playground.settings import PROJECT, Settings
+from playground.training.brought.bringing import Bringing
+settings = Settings(home=Path(sys.argv[1]))
+catalog = Catalog(settings)
+catalog._looked.wait(20)
+if os.getuid() == 0:  # to whom no folder is closed
+    os.setgid(65534)
+    os.setuid(65534)
+for path in sys.argv[2:]:
+    for name in (lambda: catalog.resolve(f"local:{path}"), lambda: Bringing(None, catalog, settings).bring("me", [], path=path)):
+        try:
+            name()
+        except PlaygroundError as error:
+            print(str(error).replace(path, "PATH"))
+"""
+
+
+def test_a_folder_that_cannot_be_looked_into_is_told_as_one_that_is_not_there(tmp_path: Path, model: Path) -> None:
+    closed = tmp_path / "closed"
+    shutil.copytree(model, closed / "model")
+    write(closed / "adapter")
+    paths = [str(closed / "model"), str(closed / "adapter"), "~nobody-of-this-name/m", "/" + "a" * 5000]
+    closed.chmod(0)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", ASKED, str(tmp_path), *paths], cwd=PROJECT, capture_output=True, text=True, check=False
+        )
+    finally:
+        closed.chmod(0o700)
+    assert done.returncode == 0, done.stderr
+    no_adapter = "There is no folder or file PATH on this machine. Give its whole path, from the root on."
+    no_model, no_path = (
+        "There is no folder PATH on this machine.",
+        "Give the whole path of the model's folder, from the root on, after “local:”.",
+    )
+    told = done.stdout.splitlines()
+    assert told[0::2] == [no_model, no_model, no_path, no_model] and told[1::2] == [no_adapter] * 4
 
 
 def test_a_zip_or_the_two_files_do_as_well(take: Callable[..., str], tmp_path: Path) -> None:

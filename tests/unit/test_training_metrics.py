@@ -71,3 +71,7 @@ def test_a_file_that_became_shorter_is_read_again(tmp_path: Path) -> None:
     reader.new()
     path.write_bytes(b'{"step": 1, "loss": 7.0}\n')
     assert [(point["step"], point["loss"]) for point in reader.since(0)] == [(1, 7.0)]
+    path.write_bytes(path.read_bytes() + b"".join(b'{"step": %d, "loss": 1.0}\n' % step for step in range(2, 9)))
+    assert len(reader.since(0)) == 8
+    path.write_bytes(b"".join(b'{"step": %d, "loss": 2.0}\n' % step for step in range(1, 20)))  # cut back, and longer by now
+    assert [(point["step"], point["loss"]) for point in reader.since(0)] == [(step, 2.0) for step in range(1, 20)]

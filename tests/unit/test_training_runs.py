@@ -207,7 +207,8 @@ def test_a_worker_that_the_kernel_ends_for_want_of_memory_goes_on_with_fewer_exa
         run = runs.get("me", run_id)
         assert (run.settings["per_device_train_batch_size"], run.settings["gradient_accumulation_steps"]) == (size, 16 // size)
         assert run.error is None and "with 8 examples" in run.reasons["per_device_train_batch_size"]
-        assert any("ran out of memory" in one and f"so {size} examples" in one and "instead of 8" in one for one in run.warnings)
+        [told] = run.warnings
+        assert "ran out of memory" in told and f"so {size} examples" in told and "instead of 8" in told
     killed(by_kernel=True)
     run = runs.get("me", run_id)
     assert run.state == "failed" and "ran out of memory at step" in str(run.error), "it was tried twice"
@@ -384,6 +385,57 @@ def test_delete_refuses_a_training_run_and_removes_others(make_runs: Make, works
     runs.cancel("me", running)
     runs.delete("me", running)
     assert runs.list("me") == [] and not any((workspace.home / "runs").iterdir())
+
+
+def test_a_run_that_is_deleted_as_it_ends_or_vanishes_leaves_the_line_to_the_others(make_runs: Make, workspace: Workspace) -> None:
+    runs = make_runs("step(1); end('done'); time.sleep(1.5)")  # as a process with torch takes a moment to end
+    ended = start(runs)
+    wait_for(lambda: runs.get("me", ended).finished)
+    assert runs._line._unfinished, "the line has not yet seen that it ended"
+    runs.delete("me", ended)
+    assert not runs._line._unfinished and runs._line.waiting() == []
+    with runs._line.lock:  # so that both wait
+        gone, after = start(runs), start(runs)
+        shutil.rmtree(workspace.find("runs", gone, "me"))  # by hand
+        assert runs.get("me", after).place_in_line == 1
+    wait_for(lambda: runs.get("me", after).state == "done", 5)
+
+
+@pytest.mark.parametrize("what", ["waits", "has begun"])
+def test_a_run_whose_folder_is_broken_does_not_hold_up_the_others(
+    make_runs: Make, workspace: Workspace, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    runs = make_runs(QUICK, opened=False)
+    broken, after = start(runs), start(runs)
+    folder = workspace.find("runs", broken, "me")
+    if what == "waits":
+        asked = json.loads((folder / "config.json").read_text())
+        write_json(folder / "config.json", {key: value for key, value in asked.items() if key != "model"})
+    else:
+        write_json(folder / "status.json", {"state": "running", "pid": "nonsense", "pid_started": "nonsense"})
+    for _ in range(3):
+        runs._line.look()
+    told = [one for one in caplog.records if folder.name in one.getMessage()]
+    assert len(told) == 1, "it is told, and not at every look"
+    wait_for(lambda: runs.get("me", after).state == "done", 5)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("place", ["2", None, 1.5, [1]])
+def test_a_place_in_line_that_is_none_is_refused(make_runs: Make, place: Any) -> None:
+    runs = make_runs(opened=False)
+    first, second = start(runs), start(runs)
+    with pytest.raises(InputError, match="whole number"):
+        runs.move("me", second, place)
+    assert runs.move("me", second, 1).place_in_line == 1 and runs.get("me", first).place_in_line == 2
+
+
+def test_half_a_character_in_a_question_becomes_a_question_mark(make_runs: Make, workspace: Workspace) -> None:
+    runs = make_runs(opened=False)
+    run_id = start(runs, sample_prompts=["\ud83d open?", "When? \U0001f642"])
+    lines = (workspace.find("runs", run_id, "me") / "data" / "prompts.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["prompt"][-1]["content"] for line in lines] == ["? open?", "When? \U0001f642"]
+    assert runs.get("me", run_id).settings["sample_prompts"] == ["? open?", "When? \U0001f642"]
 
 
 def test_no_two_runs_get_the_same_name(make_runs: Make) -> None:

@@ -7,6 +7,7 @@ files have to say.
 from __future__ import annotations
 
 import lzma
+import os
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,8 @@ CONFIG_BYTES = 1024**2
 MEMBERS = 2_000  # a training folder with its checkpoints has some hundred files
 PIECE = 1024**2
 TAIL, LISTED_BYTES = 65_557, 1024**2  # where the end of an archive's list of members stands, and how long the list may be
+# What a ZIP archive that is damaged, protected or packed in an unknown way is met with, by Python's own module.
+UNREADABLE = (EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError)
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 MISSING = "An adapter has two files, {config} and {weights}; {name} is not there. Give the folder that PEFT saved, or a ZIP archive of it."
 PICKLED = (
@@ -43,7 +46,7 @@ def fetch(sources: Sequence[Path], target: Path, most_bytes: int, names: Sequenc
         StorageFull: no room.
     """
     if len(sources) == 1 and sources[0].is_dir():
-        there = [path for name in (CONFIG, WEIGHTS) if (path := sources[0] / name).is_file()]
+        there = [path for name in (CONFIG, WEIGHTS) if os.access(path := sources[0] / name, os.R_OK) and path.is_file()]
         _from_files(there, sources[0], target, most_bytes, names)
     elif len(sources) == 1 and sources[0].suffix.lower() == ".zip":
         _from_zip(sources[0], target, most_bytes, names)
@@ -74,7 +77,7 @@ def _from_zip(path: Path, target: Path, most_bytes: int, names: Sequence[str]) -
                     raise InputError("The ZIP archive is protected by a password. Unpack it, and bring the two files in it.")
                 with archive.open(chosen[name]) as source:
                     _copy(source, target / name, _most(name, most_bytes))
-    except (EOFError, OSError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
+    except UNREADABLE as error:
         raise InputError(ZIP_DAMAGED) from error
 
 

@@ -7,6 +7,7 @@ chooses: the name in a configuration is a suggestion, and nothing is ever loaded
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 import time
@@ -57,10 +58,11 @@ class Bringing:
         """What a person named on their own machine; a visitor of somebody else's names nothing there."""
         if self._settings.mode != "personal":
             raise InputError("Folders of this machine are closed to visitors. Upload the adapter's files instead.")
-        found = Path(path.strip()).expanduser()
-        if not found.is_absolute() or not found.exists():
-            raise InputError("There is no folder or file {path} on this machine. Give its whole path, from the root on.", path=path.strip())
-        return found
+        with contextlib.suppress(OSError, RuntimeError, ValueError):  # longer than a path can be, of nobody's home, or no path
+            found = Path(path.strip()).expanduser()
+            if found.is_absolute() and os.access(found, os.R_OK | os.X_OK if found.is_dir() else os.R_OK):
+                return found
+        raise InputError("There is no folder or file {path} on this machine. Give its whole path, from the root on.", path=path.strip())
 
 
 def bring(
