@@ -9,9 +9,10 @@ Knows where things lie and whose they are; leaves reading files to `formats`, me
 from __future__ import annotations
 
 import builtins
+import re
 import shutil
 from collections.abc import Callable, Sequence
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -290,6 +291,6 @@ def _has(text: str, columns: builtins.list[dict[str, Any]]) -> pl.Expr:
 
 def clean_name(name: str) -> str:
     """How a file is called in lists and sentences: its last part, printable, at most 120 characters. Never used as a path."""
-    last = PureWindowsPath(PurePosixPath(CONTROL.sub(" ", str(name))).name).name
+    last = re.split(r"[/\\]", CONTROL.sub(" ", str(name)).rstrip("/\\"))[-1]
     last = last.encode("utf-8", "replace").decode()
     return " ".join(last.split())[:NAME_CHARACTERS].strip(" .") or "dataset"

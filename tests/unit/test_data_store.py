@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from playground import workspace as workspace_module
@@ -132,6 +132,7 @@ def test_names_are_shown_and_never_used_as_paths(store: DatasetStore, upload: Pa
 
 
 @given(st.text(max_size=300))
+@example(" A:")
 def test_any_name_becomes_one_that_can_be_shown(name: str) -> None:
     shown = clean_name(name)
     assert 1 <= len(shown) <= NAME_CHARACTERS
