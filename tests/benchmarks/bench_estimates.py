@@ -96,6 +96,9 @@ COMBINATIONS = {
     "60 M, lora, batch 2, long rows, max_length 512": Combination(
         LONG, {"method": "lora", "max_steps": 10, "per_device_train_batch_size": 2, "max_length": 512}, SIXTY
     ),
+    "60 M, lora with use_dora, batch 4, short rows": Combination(
+        SHORT, {"method": "lora", "use_dora": True, "max_steps": 12, "per_device_train_batch_size": 4}, SIXTY, rehearsed=True
+    ),
     "60 M, full, batch 2, short rows": Combination(
         SHORT, {"method": "full", "max_steps": 12, "per_device_train_batch_size": 2}, SIXTY
     ),

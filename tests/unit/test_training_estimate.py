@@ -249,3 +249,12 @@ def test_an_anatomy_is_read_anew_when_its_files_change(tmp_path: Path) -> None:
     first = anatomy_of(folder)
     (folder / "model.safetensors").unlink()
     assert isinstance(first, Anatomy) and anatomy_of(folder) is None
+
+
+def test_dora_takes_time_in_every_pass_and_for_every_token_of_an_answer() -> None:
+    plain, dora = (work_of(planned(method="lora", use_dora=chosen), False, True) for chosen in (False, True))
+    before, after = needs.seconds(plain), needs.seconds(dora)
+    a_pass = needs.A_DORA * plain.model.linear_size
+    assert after.answers - before.answers == pytest.approx(40 * a_pass)
+    assert after.step - before.step > a_pass * plain.settings.gradient_accumulation_steps and after.check > before.check
+    assert needs.memory(dora).weights > needs.memory(plain).weights

@@ -42,6 +42,7 @@ A_BLOCK, A_GPU_BLOCK = 0.003, 0.0006  # of a pass, whatever its size
 A_LORA, A_LORA_ON_4_BITS = 0.0005, 0.0008  # the same for each layer with an adapter of low rank
 A_WEIGHT = 1e-9  # for the optimizer to change one
 DORA = 1.7  # the products of a layer whose direction and size are learned apart
+A_DORA = 2.6e-9  # of one of its weights in each pass, and for each token of an answer: how long they are is found out anew
 ANSWER_A_BLOCK, ANSWER_RATE = 0.0006, 12e9  # of one more token of all sample answers; bytes of weights read
 CHECK_SHARE = 0.36  # a token that is looked at, of one that is learned from
 A_CHECKPOINT, DISK_RATE = 0.06, 900e6  # bytes written, flushed and read again to check them
@@ -99,6 +100,8 @@ def memory(work: Work) -> Memory:
         weights = rest * 4 + linear * (NF4 + TAKEN_APART) + _copy(model.linear, work.half)
     else:
         weights = model.parameters * 4 + (_copy(model.linear, work.half) if work.half else 0)
+    if settings.use_dora and not work.gpu:
+        weights += 4 * sum(layer.size for layer in targets(model, settings))  # whose lengths are taken in each pass
     gradients = 12 if settings.method == "full" else 16  # gradient and two moments; of an adapter, the weights themselves too
     read, learned = work.looked
     scored: float
@@ -169,11 +172,13 @@ def seconds(work: Work) -> Seconds:
     step = settings.gradient_accumulation_steps * sum(passes) + trainable * A_WEIGHT
     once = step_costs(replace(work, settings=_without(settings)))
     a_token = (once[1] + once[2]) / max(1.0, held.read)
+    a_pass = _dora(work)
+    a_token_of_an_answer = model.blocks * ANSWER_A_BLOCK + model.parameters * 4 / ANSWER_RATE + a_pass
     return Seconds(
         start=START + model.parameters / LOAD_RATE * (2.0 if settings.method == "qlora" else 1.0),
         step=step,
-        check=work.validation * a_token * CHECK_SHARE / settings.num_processes,
-        answers=min(work.answer, samples.MOST_TOKENS) * (model.blocks * ANSWER_A_BLOCK + model.parameters * 4 / ANSWER_RATE),
+        check=work.validation * (a_token * CHECK_SHARE + a_pass / max(1.0, held.read)) / settings.num_processes,
+        answers=min(work.answer, samples.MOST_TOKENS) * a_token_of_an_answer,
         save=A_CHECKPOINT + trainable * 12 / DISK_RATE,
     )
 
@@ -194,9 +199,17 @@ def step_costs(work: Work) -> tuple[float, float, float]:
         return fixed, (flops + held.squares * square) / GPU_FLOPS, moved / GPU_BANDWIDTH
     if settings.method in ("lora", "qlora"):
         fixed += (A_LORA if settings.method == "lora" else A_LORA_ON_4_BITS) * len(targets(model, settings)) * (1 + again / 2)
+    fixed += _dora(work) * (1 + again)
     short = SHORT_ATTENTION if work.half else ATTENTION
     attention = (held.long_squares / ATTENTION + (held.squares - held.long_squares) / short) * square
     return fixed, flops / (FLOPS if work.half else FLOPS * PLAIN_FLOPS) + attention, moved / BANDWIDTH
+
+
+def _dora(work: Work) -> float:
+    """Seconds that DoRA takes in each pass whatever the batch."""
+    if not work.settings.use_dora or work.gpu:
+        return 0.0
+    return A_DORA * sum(layer.size for layer in targets(work.model, work.settings))
 
 
 def _without(settings: TrainingSettings) -> TrainingSettings:
