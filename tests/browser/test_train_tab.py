@@ -192,6 +192,8 @@ def test_a_run_that_ends_early_is_watched_measured_and_told(server: Server, clie
     slider.press("Tab")
     expect(watch).to_contain_text("Before learning", timeout=10_000)
     drag = page.locator("#watch-slider input[type=range]")
+    expect(drag).to_be_visible()
+    expect(page.locator("#watch-place")).to_be_hidden()
     longer = int(drag.get_attribute("max") or 0) + 2
     wait_for(lambda: int(drag.get_attribute("max") or 0) >= longer, RUN_SECONDS, "two checks more")
     expect(slider).to_have_value("0")

@@ -34,7 +34,8 @@ def build(page: Page) -> Watch:
     held, ends = gr.State(None), gr.State(None)  # the check that a hand has chosen; the run and the place at which its slider ends
     with gr.Column(visible=False, min_width=300, elem_id="watch") as box:
         shown = gr.HTML(elem_id="watched")
-        place = gr.Textbox("[0, 0]", visible="hidden", show_label=False, elem_id="watch-place")
+        # hidden by the style sheet: Gradio shows whatever is in a column that is shown
+        place = gr.Textbox("[0, 0]", show_label=False, elem_id="watch-place")
         slider = gr.Slider(0, 1, 0, step=1, label=label("watch.slider"), info=label("watch.slider_info"), elem_id="watch-slider")
 
     def update(visitor: Visitor, run: Run | None, chosen: Check, former: tuple[str, int] | None) -> list[Any]:
