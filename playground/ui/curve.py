@@ -13,6 +13,7 @@ from html import escape
 Point = tuple[float, float]
 Written = Callable[[str, float], str]  # ("whole" | "short" | "loss" | "tick", value) -> text
 TICKS = 5
+LEVEL = 0.001  # share of their size by which values differ that have no scale of their own
 LABEL_GAP = 0.17  # share of the height that one label at a line's end takes
 TIGHT_GAP = 0.4  # the same where the chart is small
 
@@ -69,7 +70,9 @@ def draw(
     if not shown:
         return ""
     values = [y for line in shown for _, y in line.points if math.isfinite(y)]
-    ys = nice_ticks(min(0.0, *values) if from_zero or min(values) < 0.4 * max(values) else min(values), max(values))
+    low, high = min(values), max(values)
+    level = high - low < LEVEL * abs(high)  # one point, or several that hardly differ, say nothing on a scale of their own
+    ys = nice_ticks(min(0.0, low) if from_zero or level or low < 0.4 * high else low, max(0.0, high) if level else high)
     right = max([x_max or 0, 1, *(x for line in shown for x, _ in line.points)])
     xs = [x for x in nice_ticks(0, right, 8) if x <= right and x == int(x)]
 

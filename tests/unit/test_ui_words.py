@@ -112,6 +112,13 @@ def test_every_point_lies_inside_the_chart(values: list[float]) -> None:
     assert all(-0.01 <= float(n) <= 100.01 for pair in shown[1].split() for n in pair.split(","))
 
 
+@pytest.mark.parametrize("values", [[7.69135], [7.69135, 7.6914], [0.0], [0.0, 0.0], [-3.0]])
+def test_a_level_line_has_a_scale_that_can_be_read(values: list[float]) -> None:
+    html = draw([Line("x", list(enumerate(values)), "raw")], x_title="", y_title="")
+    told = [float(one) for one in re.findall(r'<span style="top:[^"]+">([^<]+)</span>', html)]
+    assert min(told) <= min(values) and max(told) >= max(values) and 0 in told and all(len(f"{one:g}") <= 4 for one in told)
+
+
 def test_every_locale_has_every_text_with_the_same_slots() -> None:
     english = TEXTS.locales["en"]
     for name, texts in TEXTS.locales.items():
