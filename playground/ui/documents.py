@@ -50,6 +50,11 @@ def progress(job: Any, say: Say, translate: Translate) -> str:
     return f'<div class="indexing" role="status">{bar}<span>{escape(doing)}{escape(left)}</span></div>'
 
 
+def searching(say: Say) -> str:
+    """What stands in the answer's place until there is one: the next may be the same word for word."""
+    return f'<p class="searching" role="status">{escape(say("documents.searching"))}</p>'
+
+
 def answer(state: dict[str, Any], say: Say, translate: Translate) -> str:
     """The answer with numbered chips, what the model said, and how sure the evidence is."""
     warned = warnings(state, say)

@@ -35,6 +35,13 @@ def patience() -> Iterator[None]:
     expect.set_options(timeout=5_000)
 
 
+SHOWN = """() => {
+  const answer = document.querySelector("#document-answer");
+  window.shown = [];
+  new MutationObserver(() => window.shown.push(answer.innerText)).observe(answer, { childList: true, subtree: true, characterData: true });
+}"""
+
+
 def documents_tab(page: Page) -> None:
     page.get_by_role("tab", name="Documents", exact=True).click()
     expect(page.locator("#document-question")).to_be_visible()
@@ -101,6 +108,7 @@ def test_from_upload_to_a_cited_answer(start_server: Callable[..., Server], open
     expect(page.get_by_text("Ask your own documents")).to_be_visible()
     ask(page, "Who keeps the key?")
     expect(page.locator(".toast-body")).to_contain_text("Add a PDF first")
+    expect(page.locator(".searching")).to_have_count(0)
     upload(page, tmp_path / HANDBOOK.name)
     expect(page.locator("#files")).to_contain_text("12 pages", timeout=INDEX_SECONDS * 1000)
     ask(page, "Who keeps the spare key to the blue door?")
@@ -113,6 +121,11 @@ def test_from_upload_to_a_cited_answer(start_server: Callable[..., Server], open
     ask(page, "Which planet has the most moons?")
     expect(page.locator(".answer.refused")).to_contain_text("do not tell", timeout=60_000)
     expect(page.locator(".passages li").first).to_be_visible()
+    page.evaluate(SHOWN)
+    ask(page, "Which planet is the largest?")  # whose answer is the same, word for word
+    wait_for(lambda: page.evaluate("window.shown.some(one => one.includes('Looking in the documents'))"), 60, "a sign of the search")
+    expect(page.locator(".answer.refused")).to_contain_text("do not tell", timeout=60_000)
+    expect(page.locator(".searching")).to_have_count(0)
     page.reload()
     documents_tab(page)
     expect(page.locator("#files")).to_contain_text("12 pages")

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from playground.asking import phraser
-from playground.errors import Damaged, NotFound
+from playground.errors import Damaged, NotFound, PlaygroundError
 from playground.rag.pdf import SUFFIXES
 from playground.rag.store import DEFAULT_NAME
 from playground.ui import documents as shown
@@ -195,21 +195,26 @@ def build(page: Page) -> DocumentsTab:
         settings = {**search.settings(), **model}
         passages = None
         with turn.taken((text, chosen, who, search)) as mine:
-            yield [gr.skip(), gr.skip(), {}, gr.update(visible=False)] if mine else [gr.skip()] * 4
             if not mine:
+                yield [gr.skip()] * 4
                 return
-            with closing(services.asking.documents(visitor.owner, text, chosen, run_id, settings)) as states:
-                for state in states:
-                    if mine.overtaken:
-                        break
-                    state["stopped"] = ends = mine.over  # which may change while this is on its way
-                    fresh = shown.passages(state["passages"], state["citations"], say)
-                    known = {"question": text, "collection": chosen, "who": who, "steps": asdict(search)}
-                    known |= {"citations": state["citations"], "passages": state["passages"]}
-                    yield [shown.answer(state, say, translate), gr.skip() if fresh == passages else fresh, known, gr.skip()]
-                    passages = fresh
-                    if ends:
-                        break
+            yield [shown.searching(say), gr.skip(), {}, gr.update(visible=False)]
+            try:
+                with closing(services.asking.documents(visitor.owner, text, chosen, run_id, settings)) as states:
+                    for state in states:
+                        if mine.overtaken:
+                            break
+                        state["stopped"] = ends = mine.over  # which may change while this is on its way
+                        fresh = shown.passages(state["passages"], state["citations"], say)
+                        known = {"question": text, "collection": chosen, "who": who, "steps": asdict(search)}
+                        known |= {"citations": state["citations"], "passages": state["passages"]}
+                        yield [shown.answer(state, say, translate), gr.skip() if fresh == passages else fresh, known, gr.skip()]
+                        passages = fresh
+                        if ends:
+                            break
+            except PlaygroundError:
+                yield ["", gr.skip(), {}, gr.skip()]  # nobody searches any more
+                raise
             yield [gr.skip()] * 4  # the last thing that is shown, were it to arrive late
 
     def take(number: int) -> Any:
