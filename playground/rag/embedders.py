@@ -5,11 +5,9 @@ Loads on first use, never with code that came along with a model. Does not know 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,15 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from playground.errors import ModelUnavailable, NotFound, PlaygroundError, Sentence
-from playground.models import hub, library
+from playground.errors import ModelUnavailable, NotFound, Sentence
+from playground.models import library
 from playground.rag import modules, precision
 from playground.settings import Settings
 
 log = logging.getLogger(__name__)
 
 STARTER = "starter"
-LOCAL = "local:"
 MODULES = ("Transformer", "Pooling", "Normalize", "Dense", "StaticEmbedding", "LayerNorm", "Dropout")
 NO_LIMIT = 1_000_000  # tokens; where a model's folder names none, some number far beyond stands for it
 LEAST_READ = 16
@@ -159,7 +156,7 @@ class Embedders:
         found = next((one for one in KNOWN if one.id == id), None)
         if found is None and self.settings.mode == "shared":
             raise ModelUnavailable(UNKNOWN_MODEL, name=id)
-        return found or Known(id, id.removeprefix(LOCAL), Sentence("Your own choice."))
+        return found or Known(id, id.removeprefix(modules.LOCAL), Sentence("Your own choice."))
 
     def reads(self, id: str) -> int | None:
         """As `Embedder.reads`, as far as it is known without loading anything.
@@ -179,7 +176,7 @@ class Embedders:
         known, loaded = self.known(id), self._loaded
         if loaded is not None and loaded.id == known.id:
             return loaded
-        with _explained(known):
+        with modules.explained(known.id, UNUSABLE):
             folder = self._folder(known)  # which may be fetched for minutes; meanwhile others are answered with the one in memory
             with self._lock:
                 if self._loaded is None or self._loaded.id != known.id:
@@ -192,23 +189,7 @@ class Embedders:
             if not (folder / "modules.json").is_file():
                 raise ModelUnavailable(MISSING, folder=folder)
             return folder
-        if known.id.startswith(LOCAL):
-            return Path(known.id.removeprefix(LOCAL)).expanduser()
-        brought = hub.brought(known.id)
-        if brought is None:
-            raise ModelUnavailable(UNUSABLE, name=known.id)
-        return brought
-
-
-@contextlib.contextmanager
-def _explained(known: Known) -> Iterator[None]:
-    try:
-        yield
-    except (PlaygroundError, MemoryError):
-        raise
-    except Exception as error:  # each library raises its own kinds for a damaged folder or an impossible name
-        log.warning("the embedder %r cannot be opened", known.id, exc_info=True)
-        raise ModelUnavailable(UNUSABLE, name=known.id) from error
+        return modules.folder_of(known.id, UNUSABLE)
 
 
 def _open(known: Known, folder: Path) -> Any:

@@ -6,22 +6,20 @@ Does not know indexes or who asks.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playground.errors import ModelUnavailable, PlaygroundError, Sentence
-from playground.models import hub, library
+from playground.errors import ModelUnavailable, Sentence
+from playground.models import library
 from playground.rag import modules
 from playground.settings import Settings
 
 log = logging.getLogger(__name__)
 
-LOCAL = "local:"
 MODULES = ("Transformer", "Pooling", "Dense", "LayerNorm", "Dropout", "LogitScore")
 MOST_TOKENS = 512  # of a question with a passage
 BATCH = 16
@@ -66,7 +64,7 @@ class Rerankers:
         """
         known = self.known(id)
         asked = (known.id, question, tuple(texts))
-        folder = self._folder(known)
+        folder = self._fetched(known)
         with self._lock:
             model = self._open(known, folder)
             if self._last is not None and self._last[0] == asked:
@@ -86,7 +84,7 @@ class Rerankers:
             ModelUnavailable: as `scores`.
         """
         known = self.known(id)
-        folder = self._folder(known)
+        folder = self._fetched(known)
         with self._lock:
             self._open(known, folder)
 
@@ -100,33 +98,22 @@ class Rerankers:
         found = next((one for one in KNOWN if one.id == id), None)
         if found is None and self.settings.mode == "shared":
             raise ModelUnavailable(NOT_LISTED, name=id)
-        return found or Known(id, id.removeprefix(LOCAL), Sentence("Your own choice."))
+        return found or Known(id, id.removeprefix(modules.LOCAL), Sentence("Your own choice."))
 
-    def _open(self, known: Known, folder: Path) -> Any:
+    def _fetched(self, known: Known) -> Path | None:
+        """Where it lies, if it is to be opened. Not to be asked under the lock: others are answered with the one in memory meanwhile."""
+        loaded = self._loaded
+        if loaded is not None and loaded[0] == known.id:
+            return None
+        with modules.explained(known.id, NO_RERANKER):
+            return modules.folder_of(known.id, NO_RERANKER)
+
+    def _open(self, known: Known, folder: Path | None) -> Any:
+        """Under the lock. Without a `folder` it was in memory a moment ago, so it need not be fetched should another be there now."""
         if self._loaded is None or self._loaded[0] != known.id:
-            with _explained(known):
-                self._loaded = (known.id, _load(known, folder))
+            with modules.explained(known.id, NO_RERANKER):
+                self._loaded = (known.id, _load(known, folder or modules.folder_of(known.id, NO_RERANKER)))
         return self._loaded[1]
-
-    def _folder(self, known: Known) -> Path:
-        """Where it lies. Not to be asked under the lock: it may be fetched for minutes, and others are answered with the one in memory."""
-        with _explained(known):
-            own = known.id.startswith(LOCAL)
-            brought = Path(known.id.removeprefix(LOCAL)).expanduser() if own else hub.brought(known.id)
-        if brought is None:
-            raise ModelUnavailable(NO_RERANKER, name=known.id)
-        return brought
-
-
-@contextlib.contextmanager
-def _explained(known: Known) -> Iterator[None]:
-    try:
-        yield
-    except (PlaygroundError, MemoryError):
-        raise
-    except Exception as error:  # each library raises its own kinds for a damaged folder or an impossible name
-        log.warning("the reranker %r cannot be opened", known.id, exc_info=True)
-        raise ModelUnavailable(NO_RERANKER, name=known.id) from error
 
 
 def _load(known: Known, folder: Path) -> Any:

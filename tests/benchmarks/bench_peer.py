@@ -20,9 +20,10 @@ import numpy as np
 
 from playground.jobs import Jobs
 from playground.rag.chunks import Chunk
-from playground.rag.embedders import LOCAL, Embedders
+from playground.rag.embedders import Embedders
 from playground.rag.evidence import asked
 from playground.rag.index import Index
+from playground.rag.modules import LOCAL
 from playground.rag.retrieve import CANDIDATES, fuse
 from playground.rag.store import Collections
 from playground.rag.text import language_of

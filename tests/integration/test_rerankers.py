@@ -49,7 +49,7 @@ def test_fetching_one_holds_up_no_question_to_the_one_in_memory(
         assert go.wait(20)
         return None
 
-    monkeypatch.setattr(module.hub, "brought", brought)
+    monkeypatch.setattr(module.modules.hub, "brought", brought)
     found: list[object] = []
 
     def fetch() -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from playground.errors import ModelUnavailable, NotFound, PlaygroundError
 from playground.rag import embedders as module
-from playground.rag.embedders import KNOWN, LOCAL, STARTER, Embedder, Embedders, _fingerprint
+from playground.rag.embedders import KNOWN, STARTER, Embedder, Embedders, _fingerprint
+from playground.rag.modules import LOCAL
 from playground.rag.store import Collections
 from playground.settings import PROJECT, Settings
 from playground.workspace import Workspace
@@ -138,7 +139,7 @@ def test_fetching_one_holds_up_no_question_to_the_one_in_memory(embedders: Embed
         assert go.wait(20)
         return Path(id)
 
-    monkeypatch.setattr(module.hub, "brought", brought)
+    monkeypatch.setattr(module.modules.hub, "brought", brought)
     monkeypatch.setattr(module, "Embedder", lambda known, model, fingerprint: SimpleNamespace(id=known.id))
     monkeypatch.setattr(module, "_open", lambda known, folder: folder)
     monkeypatch.setattr(module, "_fingerprint", str)
